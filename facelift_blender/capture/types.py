@@ -62,6 +62,7 @@ class Distortion:
 class Lens:
     """Intrinsics of a clip: pinhole, in pixels, and what bends the picture.
 
+    pixel_aspect: a pixel's width over its height, as Blender's MovieClip has it.
     focal: (T,) pixels along x, one value a frame (all equal for a prime lens).
     focal_interval: 90 % interval of the clip's focal length, pixels.
     """
@@ -80,7 +81,7 @@ class Lens:
     def matrix(self, index: int) -> Array:
         """Intrinsics of one frame: (3, 3)."""
         focal = float(self.focal[index])
-        return np.array([[focal, 0.0, self.center[0]], [0.0, focal / self.pixel_aspect, self.center[1]], [0.0, 0.0, 1.0]])
+        return np.array([[focal, 0.0, self.center[0]], [0.0, focal * self.pixel_aspect, self.center[1]], [0.0, 0.0, 1.0]])
 
 
 @dataclass(frozen=True)

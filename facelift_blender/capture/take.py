@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A take on disk, and a take on the plate.
+
+The file is an .npz without pickled objects: one array a field, `raw.` before those of the raw take, and `header`, JSON text
+with everything that is no array. It is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .camera import to_pixels
+from .types import Array, Clip, Distortion, FaceLiftError, Lens, Observations, Take
+
+VERSION = 1
+_MOST_FRAMES, _MOST_LANDMARKS, _WEIGHTS = 1_000_000, 10_000, 52
+
+_SHAPES = {
+    "frames": "T", "times": "T", "valid": "T", "focal": "T", "camera_poses": "T44", "rotations": "T33", "translations": "T3",
+    "neutral": "N3", "landmarks": "TN3", "covariances": "TN22", "confidence": "TN", "weights": "TK", "observable": "K", "residuals": "T",
+    "raw.frames": "T", "raw.found": "T", "raw.landmarks_2d": "TN2", "raw.covariances": "TN22", "raw.landmarks_3d": "TN3",
+    "raw.rotations": "T33", "raw.translations": "T3", "raw.scores": "T",
+}  # fmt: skip
+"""Every array of the file: T frames, N landmarks, K weights."""
+
+_ALWAYS_FINITE = ("times", "focal", "camera_poses", "neutral", "confidence")
+_FINITE_WHERE_VALID = ("rotations", "translations", "landmarks", "weights")
+_KINDS = {"frames": "iu", "valid": "b", "observable": "b", "raw.frames": "iu", "raw.found": "b"}
+
+
+def project(take: Take) -> Array:
+    """The solved landmarks on the plate: (T, N, 2) pixels, through pose, lens and distortion; NaN where the take is not valid."""
+    camera = take.landmarks @ np.swapaxes(take.rotations, 1, 2) + take.translations[:, None]
+    depth = np.where(camera[..., 2:] > 0, camera[..., 2:], np.nan)
+    pixels = to_pixels(camera[..., :2] / depth, take.lens)
+    pixels[~take.valid] = np.nan
+    return pixels
+
+
+def save_take(take: Take, path: Path) -> None:
+    """Write the take, every number as it is. Raises FaceLiftError if the take is not whole or the place cannot be written."""
+    arrays = _arrays(take)
+    header = _header(take)
+    _check_values(arrays, take.clip.path)
+    _check_shapes({name: array.shape for name, array in arrays.items()}, header, path)
+    part = Path(path).with_name(Path(path).name + f".{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            np.savez(file, allow_pickle=False, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise FaceLiftError(f"The take cannot be written to {path}: {error.strerror or error}.") from error
+
+
+def load_take(path: Path) -> Take:
+    """Read a take. Raises FaceLiftError if the file is missing, damaged, no take, or written by a newer FaceLift."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            header = _read_header(archive, path)
+            _check_shapes(_stored_shapes(archive, path), header, path)
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in _SHAPES}
+    except FileNotFoundError as error:
+        raise FaceLiftError(f"There is no take at {path}.") from error
+    except OSError as error:
+        raise FaceLiftError(f"The take {path} cannot be read: {error.strerror or error}.") from error
+    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, TypeError, AttributeError, OverflowError, RecursionError, NotImplementedError) as error:
+        raise FaceLiftError(f"{path} is damaged or is not a take of FaceLift; track the footage again.") from error
+    _check_values(arrays, path)
+    return _take(arrays, header, path)
+
+
+def _arrays(take: Take) -> dict[str, Array]:
+    sources = {"focal": take.lens.focal}
+    return {
+        name: np.asarray(sources[name] if name in sources else getattr(take.raw if name.startswith("raw.") else take, name.removeprefix("raw.")))
+        for name in _SHAPES
+    }
+
+
+def _header(take: Take) -> dict[str, Any]:
+    lens = {field.name: getattr(take.lens, field.name) for field in fields(Lens) if field.name not in ("focal", "distortion")}
+    return {
+        "facelift_take": VERSION, "actor": take.actor, "clip": asdict(take.clip), "lens": lens,
+        "distortion": asdict(take.lens.distortion), "assumed_focal": float(take.raw.assumed_focal),
+        "provenance": json.loads(json.dumps(dict(take.provenance))), "frames": len(take), "landmarks": len(take.neutral),
+    }  # fmt: skip
+
+
+def _read_header(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
+    with archive.open("header.npy") as file:
+        header = json.loads(np.lib.format.read_array(file, allow_pickle=False).tobytes())
+    if header["facelift_take"] > VERSION:
+        raise FaceLiftError(f"{path} was written by a newer FaceLift (take version {header['facelift_take']}); update the extension to open it.")
+    return header
+
+
+def _stored_shapes(archive: zipfile.ZipFile, path: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes as the file's own array headers tell them, before anything is allocated."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name in _SHAPES:
+        with archive.open(name + ".npy") as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+        if dtype.kind not in _KINDS.get(name, "f"):
+            raise FaceLiftError(f"The take {path} holds {name} in a form that cannot be; track the footage again.")
+        shapes[name] = shape
+    return shapes
+
+
+def _check_shapes(shapes: Mapping[str, tuple[int, ...]], header: Mapping[str, Any], path: Path) -> None:
+    frames, landmarks = int(header["frames"]), int(header["landmarks"])
+    if not (0 <= frames <= _MOST_FRAMES and 0 < landmarks <= _MOST_LANDMARKS):
+        raise FaceLiftError(f"The take {path} claims {frames} frames of {landmarks} landmarks, which cannot be; track the footage again.")
+    sizes = {"T": frames, "N": landmarks, "K": _WEIGHTS}
+    for name, letters in _SHAPES.items():
+        wanted = tuple(sizes[letter] if letter in sizes else int(letter) for letter in letters)
+        if shapes[name] != wanted:
+            raise FaceLiftError(f"The take {path} holds {name} of shape {shapes[name]} where {wanted} is due; track the footage again.")
+
+
+def _check_values(arrays: Mapping[str, Array], path: Path | str) -> None:
+    valid = arrays["valid"]
+    holes = [name for name in _ALWAYS_FINITE if not np.all(np.isfinite(arrays[name]))]
+    holes += [name for name in _FINITE_WHERE_VALID if valid.shape == arrays[name].shape[:1] and not np.all(np.isfinite(arrays[name][valid]))]
+    if holes:
+        raise FaceLiftError(f"The take of {path} lacks numbers in {', '.join(holes)}; track the footage again.")
+
+
+def _take(arrays: dict[str, Array], header: Mapping[str, Any], path: Path) -> Take:
+    try:
+        clip = Clip(**{**header["clip"], "missing": tuple(header["clip"]["missing"])})
+        distortion = Distortion(header["distortion"]["model"], tuple(header["distortion"]["coefficients"]))
+        pairs = {name: tuple(header["lens"][name]) for name in ("focal_interval", "center")}
+        lens = Lens(**{**header["lens"], **pairs, "focal": arrays.pop("focal"), "distortion": distortion})
+        raw = {name.removeprefix("raw."): arrays.pop(name) for name in list(arrays) if name.startswith("raw.")}
+        observations = Observations(**raw, assumed_focal=header["assumed_focal"])
+        return Take(**arrays, actor=header["actor"], clip=clip, lens=lens, raw=observations, provenance=header["provenance"])
+    except (KeyError, TypeError) as error:
+        raise FaceLiftError(f"The take {path} has a header that cannot be read; track the footage again.") from error
