@@ -20,10 +20,12 @@ HERE = Path(__file__).resolve().parent
 # ("DLL initialization routine failed"); from 1.21 they ask for a newer runtime than Windows may have. Models are
 # therefore exported with opset 21 and IR version 10 at most.
 # scipy 1.15 and opencv 4.11 are the newest that take numpy 1.24 (Blender 4.2), 1.26 and 2.
+# av 18 has one file a platform for both Pythons; its macOS file asks for macOS 14. OpenCV's own reader mistakes the rate of
+# clips with a variable one, ignores rotation flags and lacks AV1 (see capture/movie.py).
 # pyreadline3 is needed on Windows only, which pip cannot see from elsewhere.
 EXTENSION = {
-    "3.11": ["onnxruntime==1.18.1", "opencv-python-headless==4.11.0.86", "scipy==1.15.3", "pyreadline3==3.5.6"],
-    "3.13": ["onnxruntime==1.20.1", "opencv-python-headless==4.11.0.86", "scipy==1.15.3", "pyreadline3==3.5.6"],
+    "3.11": ["onnxruntime==1.18.1", "opencv-python-headless==4.11.0.86", "scipy==1.15.3", "av==18.1.0", "pyreadline3==3.5.6"],
+    "3.13": ["onnxruntime==1.20.1", "opencv-python-headless==4.11.0.86", "scipy==1.15.3", "av==18.1.0", "pyreadline3==3.5.6"],
 }
 BLENDERS = {
     "4.2": ("3.11", ["bpy==4.2.23", "numpy==1.24.3"]),
@@ -36,7 +38,7 @@ LINT = ["ruff", "colorama"]
 PLATFORMS = {
     "linux-x64": [f"manylinux_2_{glibc}_x86_64" for glibc in range(28, 16, -1)] + ["manylinux2014_x86_64"],
     "windows-x64": ["win_amd64"],
-    "macos-arm64": ["macosx_13_0_arm64"],
+    "macos-arm64": ["macosx_14_0_arm64"],
 }
 
 
