@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Take into the scene: camera, head, landmarks and face in one collection, one action for all of it.
+
+Running it again for the same actor of the same clip fills the same objects anew; nothing else in the file is touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import bpy
+import numpy as np
+
+from ..capture.types import FaceLiftError, Take
+from ..rigs.head import Head, load_head
+from . import axes
+from .actions import Keys, Track, write_tracks
+from .camera import build_camera, camera_tracks
+from .face_mesh import build_face, face_tracks
+from .head import build_head, build_landmarks, head_track, landmark_tracks
+from .ownership import Home, ensure_collection, member
+from .timing import Timing, match_scene, scene_frames
+
+LONG_GAP: Final = 0.5
+"""Seconds without a face over which nothing is interpolated: the last value holds, and the face is hidden."""
+
+_BY_FRAME: Final = (
+    "frames", "times", "valid", "camera_poses", "rotations", "translations", "landmarks", "covariances", "confidence", "weights", "residuals",
+)  # fmt: skip
+"""The fields of a Take that have a row a frame."""
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """How a take comes into a scene. `take_path` is where the take lies on disk, for the operators that read it again."""
+
+    timing: Timing = Timing.MATCH
+    take_path: str = ""
+
+
+def build_take(
+    take: Take,
+    scene: bpy.types.Scene,
+    footage: bpy.types.MovieClip | None = None,
+    settings: BuildSettings = BuildSettings(),
+    head: Head | None = None,
+) -> bpy.types.Collection:
+    """Build or rebuild a take's objects and keys in a scene and return their collection.
+
+    `footage` is the clip that was tracked; without one the plate is loaded from the take's path where that exists.
+    Raises FaceLiftError when the take has no frame with a face.
+    """
+    seen = usable_frames(take)
+    footage = footage or load_footage(take)
+    if settings.timing is Timing.MATCH:
+        match_scene(scene, take.clip, footage, axes.pixel_height(take.lens))
+    frames = scene_frames(seen, scene, footage, settings.timing)
+    keys = Keys(frames, np.diff(seen.times, append=seen.times[-1]) > LONG_GAP)
+    home = _ensure_home(take, scene, footage)
+    _write_action(home, _build_objects(home, seen, scene, footage, head or load_head(), keys))
+    member(home.collection, "Head")["take"] = settings.take_path
+    scene.frame_set(int(np.clip(scene.frame_current, np.floor(frames[0]), np.ceil(frames[-1]))))
+    return home.collection
+
+
+def usable_frames(take: Take) -> Take:
+    """The take's frames that can be keyed: valid, and finite in every number that becomes a key."""
+    keyed = (take.camera_poses, take.rotations, take.translations, take.landmarks, take.weights)
+    usable = take.valid & np.isfinite(take.lens.focal)
+    for values in keyed:
+        usable &= np.isfinite(values).reshape(len(take), -1).all(axis=1)
+    if not usable.any():
+        raise FaceLiftError(f"The take of {take.actor} in {Path(take.clip.path).name} has no frame with a face, so there is nothing to build.")
+    return select_frames(take, usable)
+
+
+def select_frames(take: Take, rows: np.ndarray) -> Take:
+    """The take with only some of its frames, its raw observations left whole."""
+    lens = replace(take.lens, focal=take.lens.focal[rows])
+    return replace(take, lens=lens, **{name: getattr(take, name)[rows] for name in _BY_FRAME})
+
+
+def load_footage(take: Take) -> bpy.types.MovieClip | None:
+    """The take's clip as a datablock, the one that is open already or a new one; None where the file is gone."""
+    return bpy.data.movieclips.load(take.clip.path, check_existing=True) if Path(take.clip.path).is_file() else None
+
+
+def _ensure_home(take: Take, scene: bpy.types.Scene, footage: bpy.types.MovieClip | None) -> Home:
+    clip = Path(take.clip.path).stem.encode()[:24].decode(errors="ignore")
+    collection = ensure_collection(scene, f"{clip} . {take.actor}", take.actor, footage or take.clip.path)
+    return Home(collection, f"{clip}.{take.actor}", scene.unit_settings.scale_length)
+
+
+def _build_objects(
+    home: Home, take: Take, scene: bpy.types.Scene, footage: bpy.types.MovieClip | None, shape: Head, keys: Keys
+) -> list[Track]:
+    camera = build_camera(home, take, footage, scene)
+    head = build_head(home, take)
+    empties = build_landmarks(home, head, take.neutral)
+    face = build_face(home, head, shape, take.neutral)
+    if scene.camera is None:
+        scene.camera = camera
+    return [
+        *camera_tracks(camera, take, keys, home.unit),
+        head_track(head, take, keys, home.unit),
+        *landmark_tracks(empties, take, keys, home.unit),
+        *face_tracks(face, take, keys),
+    ]
+
+
+def _write_action(home: Home, tracks: list[Track]) -> None:
+    """Key all tracks in the take's own action, or in one action each where a Blender has no slots."""
+
+    def action_for(name: str) -> bpy.types.Action:
+        full = ".".join(filter(None, ("FaceLift", home.prefix, name)))
+        return home.member(f"Action {name}".strip(), lambda: bpy.data.actions.new(full))
+
+    write_tracks(tracks, action_for)
