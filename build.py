@@ -9,20 +9,27 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 ENVIRONMENTS = ROOT / ".env"
 REQUIREMENTS = ROOT / "requirements"
+WHEELS = ENVIRONMENTS / "wheels"
 BATCH = ROOT / "facelift_blender" / "batch.py"
 BLENDERS = {"4.2": "3.11", "4.5": "3.11", "5.0": "3.11", "5.2": "3.13"}
 """The Blender releases that are tested, as modules for these Pythons."""
+SOURCES = ("facelift_blender", "models", "requirements", "tests")
+MEDIAN_LENGTH, LONGEST = 14, 80
+"""Lines that functions may have."""
 DEFAULT_BLENDER = "4.5"
 
 
@@ -132,13 +139,32 @@ def predict(arguments: argparse.Namespace) -> int:
     return run([blender_environment(), BATCH, "--", "predict", *arguments.rest])
 
 
-
 def test(arguments: argparse.Namespace) -> int:
     """The suite on one Blender; then, unless tests were named, the training's own tests."""
     code = run([blender_environment(arguments.blender), "-m", "pytest", *arguments.rest], ROOT)
     if code == 0 and not arguments.rest and not arguments.no_training:
         code = run([training_environment(), "-m", "pytest", "tests/models"], ROOT)
     return code
+
+
+def lint(_arguments: argparse.Namespace) -> int:
+    """Ruff's checks and format, then the lengths of the functions."""
+    python = make_environment("lint", "3.11", REQUIREMENTS / "lint.txt")
+    codes = [run([python, "-m", "ruff", "check", "--output-format=concise"], ROOT), run([python, "-m", "ruff", "format", "--check"], ROOT)]
+    lengths = sorted(function_lengths(), reverse=True)
+    median, ninth = lengths[len(lengths) // 2][0], lengths[len(lengths) // 10][0]
+    print(f"{len(lengths)} functions: median {median} lines, one in ten over {ninth}, longest {lengths[0][0]} ({lengths[0][1]})")
+    return 1 if any(codes) or median > MEDIAN_LENGTH or lengths[0][0] > LONGEST else 0
+
+
+def function_lengths() -> Iterator[tuple[int, str]]:
+    """Lines of each function of the project and where it is."""
+    import ast
+
+    for path in [ROOT / "build.py", *(file for folder in SOURCES for file in (ROOT / folder).rglob("*.py"))]:
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.FunctionDef):
+                yield node.end_lineno - node.lineno + 1, f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
 
 
 def train_env(_arguments: argparse.Namespace) -> int:
@@ -148,6 +174,108 @@ def train_env(_arguments: argparse.Namespace) -> int:
 
 def train(arguments: argparse.Namespace) -> int:
     return run([training_environment(), "-m", "models.training.train", *arguments.rest], ROOT)
+
+
+# ---------------------------------------------------------------- the extension's zip
+
+
+def zip_extension(arguments: argparse.Namespace) -> int:
+    """One installable zip a platform, checked by Blender's own builder."""
+    manifest = read_manifest()
+    versions = arguments.python or sorted(set(BLENDERS.values()))
+    for platform in arguments.platform or manifest["platforms"]:
+        suffix = "" if not arguments.python else "-py" + "-".join(versions)
+        target = ROOT / "out" / f"{manifest['id']}-{manifest['version']}-{platform}{suffix}.zip"
+        wheels = fetch_wheels([wheel for wheel in read_wheels() if wheel["platform"] == platform and wheel["python"] in versions])
+        write_zip(target, extension_files(manifest, platform, wheels))
+        validate(target)
+        print(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1e6:.1f} MB, {len(wheels)} wheels", flush=True)
+    return 0
+
+
+def read_manifest() -> dict[str, Any]:
+    import tomllib
+
+    return tomllib.loads((ROOT / "addon_manifest.toml").read_text(encoding="utf-8"))
+
+
+def render_manifest(manifest: dict[str, Any]) -> bytes:
+    """The manifest as TOML; its values are strings, lists of strings and one level of tables, written as JSON writes them."""
+    rows = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in manifest.items() if not isinstance(value, dict)]
+    for name, table in manifest.items():
+        if isinstance(table, dict):
+            rows += ["", f"[{name}]", *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items())]
+    return ("\n".join(rows) + "\n").encode()
+
+
+def read_wheels() -> list[dict[str, str]]:
+    return json.loads((REQUIREMENTS / "wheels.json").read_text(encoding="utf-8"))
+
+
+def fetch_wheels(wheels: list[dict[str, str]]) -> list[Path]:
+    """The files of `wheels`, downloaded to .env/wheels if they are not there, whole and unaltered."""
+    WHEELS.mkdir(parents=True, exist_ok=True)
+    for version in sorted({wheel["python"] for wheel in wheels}):
+        missing = [wheel for wheel in wheels if wheel["python"] == version and not is_whole(wheel)]
+        if missing:
+            download(version, missing)
+    altered = [wheel["filename"] for wheel in wheels if not is_whole(wheel)]
+    if altered:
+        raise BuildError(f"These wheels were not found as wheels.json names them: {', '.join(altered)}.")
+    return sorted({WHEELS / wheel["filename"] for wheel in wheels})
+
+
+def is_whole(wheel: dict[str, str]) -> bool:
+    path = WHEELS / wheel["filename"]
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == wheel["sha256"]
+
+
+def download(version: str, wheels: list[dict[str, str]]) -> None:
+    """Let pip fetch exactly these files: the hash leaves it no choice of another."""
+    pins = WHEELS / "download.txt"
+    pins.write_text("".join(f"{wheel['name']}=={wheel['version']} --hash=sha256:{wheel['sha256']}\n" for wheel in wheels))
+    tags = sorted({tag for wheel in wheels for tag in wheel["filename"].removesuffix(".whl").rsplit("-", 1)[1].split(".")})
+    pip = [blender_environment(), "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
+    pip += ["--only-binary", ":all:", "--ignore-requires-python", "--python-version", version, "-d", WHEELS, "-r", pins]
+    for wheel in wheels:
+        (WHEELS / wheel["filename"]).unlink(missing_ok=True)
+    if run([*pip, *(f"--platform={tag}" for tag in tags)]) != 0:
+        raise BuildError("pip could not download the extension's wheels: see its lines above; it needs the network.")
+
+
+def extension_files(manifest: dict[str, Any], platform: str, wheels: list[Path]) -> dict[str, Path | bytes]:
+    """What the zip holds: name in the zip to file or content."""
+    source = ROOT / "facelift_blender"
+    files: dict[str, Path | bytes] = {"LICENSE": ROOT / "LICENSE"}
+    files |= {path.relative_to(source).as_posix(): path for path in source.rglob("*") if path.is_file() and is_shipped(path)}
+    files |= {f"weights/{path.name}": path for path in (ROOT / "models" / "weights").iterdir() if path.suffix in (".onnx", ".json", ".md")}
+    files |= {f"wheels/{path.name}": path for path in wheels}
+    names = [f"./wheels/{path.name}" for path in wheels]
+    return files | {"blender_manifest.toml": render_manifest(manifest | {"platforms": [platform], "wheels": names})}
+
+
+def is_shipped(path: Path) -> bool:
+    return "__pycache__" not in path.parts and not path.name.startswith(".")
+
+
+def write_zip(target: Path, files: dict[str, Path | bytes]) -> None:
+    """The same bytes for the same files, on any machine and day: sorted, stored, one date, one mode."""
+    target.parent.mkdir(exist_ok=True)
+    partial = target.with_suffix(".partial")
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            entry.create_system, entry.external_attr = 3, 0o100644 << 16
+            archive.writestr(entry, content.read_bytes() if isinstance(content, Path) else content)
+    os.replace(partial, target)
+
+
+def validate(target: Path) -> None:
+    python = blender_environment()
+    builder = next(python.parents[1].glob("**/bl_pkg/cli/blender_ext.py"))
+    answer = subprocess.run([python, builder, "validate", target], capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise BuildError(f"Blender does not accept {target.name}: {(answer.stdout + answer.stderr).strip()}")
 
 
 # ---------------------------------------------------------------- command line
@@ -168,6 +296,10 @@ def parser() -> argparse.ArgumentParser:
     tests = verb(test, "test", "run the tests; further arguments are pytest's", passes_on=True)
     tests.add_argument("--blender", choices=BLENDERS, default=DEFAULT_BLENDER, help="the Blender to test in (default %(default)s)")
     tests.add_argument("--no-training", action="store_true", help="leave out the training's tests, which install PyTorch")
+    package = verb(zip_extension, "zip", "write the installable extension, a zip for each platform, to out/")
+    package.add_argument("--platform", action="append", help="only this platform (may be repeated)")
+    package.add_argument("--python", action="append", help="only the wheels of this Python, 3.11 say (may be repeated)")
+    verb(lint, "lint", "check the style, the format and the lengths of the functions")
     verb(train, "train", "train the models; arguments as of models/training/train.py", passes_on=True)
     verb(train_env, "train-env", "make the training's environment and print its Python")
     return top
