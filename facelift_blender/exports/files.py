@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..capture.types import FaceLiftError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to; put in its place when the block ends well, removed when it does not.
+
+    Raises FaceLiftError when the folder cannot be made or written to.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise FaceLiftError(f"{path} cannot be written ({error.strerror or error}): choose a folder that you may write to.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def require_writable(folder: Path) -> None:
+    """Make a folder where it is missing. Raises FaceLiftError when it cannot be made or written to."""
+    with replacing(folder / ".facelift") as temporary:
+        temporary.touch()
+    (folder / ".facelift").unlink()

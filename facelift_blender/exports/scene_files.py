@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The built scene as FBX, USD or glTF, through Blender's own exporters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import bpy
+
+from ..capture.types import FaceLiftError
+from ..scene.ownership import member
+from .files import replacing
+
+
+def export_fbx(collection: bpy.types.Collection, path: Path) -> None:
+    """Landmark empties, head, camera and face with its shape keys, baked a key a frame."""
+    options = {
+        "object_types": {"EMPTY", "CAMERA", "MESH"}, "add_leaf_bones": False, "bake_anim": True, "bake_anim_step": 1.0,
+        "bake_anim_simplify_factor": 0.0, "bake_anim_use_nla_strips": False, "bake_anim_use_all_actions": False,
+        "bake_anim_force_startend_keying": True, "mesh_smooth_type": "FACE",
+    }  # fmt: skip
+    _export("FBX", bpy.ops.export_scene, "fbx", collection, path, options)
+
+
+def export_usd(collection: bpy.types.Collection, path: Path) -> None:
+    """The collection as USD, animated."""
+    _export("USD", bpy.ops.wm, "usd_export", collection, path, {"export_animation": True})
+
+
+def export_gltf(collection: bpy.types.Collection, path: Path) -> None:
+    """The collection as one binary glTF with one animation for all; the format carries no lens animation."""
+    options = {
+        "export_format": "GLB", "export_cameras": True, "export_animation_mode": "SCENE", "export_anim_scene_split_object": False,
+        "export_force_sampling": True, "export_frame_range": True,
+    }  # fmt: skip
+    _export("glTF", bpy.ops.export_scene, "gltf", collection, path, options)
+
+
+EXPORTERS: Final[dict[str, Callable[[bpy.types.Collection, Path], None]]] = {"fbx": export_fbx, "usd": export_usd, "glb": export_gltf}
+"""By file name ending."""
+
+
+def _export(name: str, module: Any, operator: str, collection: bpy.types.Collection, path: Path, options: dict[str, Any]) -> None:
+    if operator not in dir(module):
+        raise FaceLiftError(f"This Blender cannot write {name}: use a Blender from blender.org, or enable its {name} add-on.")
+    with replacing(Path(path)) as temporary, keyed_range(bpy.context.scene, collection):
+        try:
+            done = getattr(module, operator)(filepath=str(temporary), collection=collection.name, **options)
+        except RuntimeError as error:
+            raise FaceLiftError(f"{name} could not be written to {path}: {str(error).strip()}") from error
+        if done != {"FINISHED"} or temporary.stat().st_size == 0:
+            raise FaceLiftError(f"{name} could not be written to {path}: Blender's exporter gave up; its reason is in the console.")
+
+
+@contextmanager
+def keyed_range(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Iterator[None]:
+    """For a while the scene's frame range is that of the take's keys, which the exporters bake."""
+    kept = scene.frame_start, scene.frame_end, scene.frame_current, scene.frame_subframe
+    first, last = member(collection, "Head").animation_data.action.frame_range
+    scene.frame_start, scene.frame_end = math.floor(first), math.ceil(last)
+    try:
+        yield
+    finally:
+        scene.frame_start, scene.frame_end = kept[:2]
+        scene.frame_set(kept[2], subframe=kept[3])
