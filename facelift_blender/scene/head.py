@@ -36,6 +36,7 @@ def describe(take: Take) -> dict[str, Any]:
     return {
         "actor": take.actor,
         "frames": len(take),
+        "clip_fps": take.clip.fps,
         "focal_mm": float(np.median(take.lens.focal)) * to_mm,
         "focal_low_mm": float(low) * to_mm,
         "focal_high_mm": float(high) * to_mm,
