@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The regressor's window on a face: a virtual camera turned to look straight at it.
+
+A face off the picture's middle is seen askew. The crop undoes that: it is what a camera of the same place would see if it
+were turned to the face, so a pose told in the crop becomes a pose in the clip's camera by one rotation. Training and
+tracking cut their crops here, alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .types import Array
+
+Box = tuple[float, float, float, float]
+"""x, y, width, height in pixels of the picture."""
+
+MARGIN = 1.3
+"""Side of the crop over the longer side of the landmarks' box."""
+
+
+@dataclass(frozen=True)
+class FaceCrop:
+    """homography: (3, 3) picture to crop pixels; rotation: (3, 3) clip's camera to virtual camera; focal: in crop sides."""
+
+    homography: Array
+    rotation: Array
+    focal: float
+    size: int
+
+    def to_crop(self, points: Array) -> Array:
+        """(..., 2) pixels of the picture -> of the crop."""
+        return _apply(self.homography, points)
+
+    def to_picture(self, points: Array) -> Array:
+        """(..., 2) pixels of the crop -> of the picture."""
+        return _apply(np.linalg.inv(self.homography), points)
+
+    def jacobian(self, points: Array) -> Array:
+        """(N, 2, 2) derivative of `to_picture` at crop points (N, 2): carries covariances over."""
+        inverse = np.linalg.inv(self.homography)
+        rows = points @ inverse[:, :2].T + inverse[:, 2]
+        picture = rows[:, :2] / rows[:, 2:]
+        return (inverse[None, :2, :2] - picture[:, :, None] * inverse[None, 2:, :2]) / rows[:, 2, None, None]
+
+
+def _apply(homography: Array, points: Array) -> Array:
+    rows = points @ homography[:, :2].T + homography[:, 2]
+    return rows[..., :2] / rows[..., 2:]
+
+
+def turn_towards(ray: Array) -> Array:
+    """(3, 3) the smallest rotation that brings the direction `ray` (3,) onto the optical axis."""
+    forward = ray / np.linalg.norm(ray)
+    axis = np.cross(forward, [0.0, 0.0, 1.0])
+    skew = np.array([[0.0, -axis[2], axis[1]], [axis[2], 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
+    return np.eye(3) + skew + skew @ skew / (1.0 + forward[2])
+
+
+def look_through(x: float, y: float, side: float, focal: float, center: tuple[float, float], size: int, roll: float = 0.0) -> FaceCrop:
+    """A crop of `side` pixels about (x, y), turned by `roll` radians, `size` pixels wide, under a focal length in pixels."""
+    rotation = turn_towards(np.array([(x - center[0]) / focal, (y - center[1]) / focal, 1.0]))
+    c, s = np.cos(roll), np.sin(roll)
+    rotation = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]]) @ rotation
+    crop_focal = focal * size / side
+    virtual = np.array([[crop_focal, 0.0, size / 2], [0.0, crop_focal, size / 2], [0.0, 0.0, 1.0]])
+    unproject = np.array([[1 / focal, 0.0, -center[0] / focal], [0.0, 1 / focal, -center[1] / focal], [0.0, 0.0, 1.0]])
+    return FaceCrop(virtual @ rotation @ unproject, rotation, crop_focal / size, size)
+
+
+def crop_of_box(box: Box, focal: float, center: tuple[float, float], size: int, margin: float = MARGIN) -> FaceCrop:
+    """The crop about a face's box."""
+    x, y, width, height = box
+    return look_through(x + width / 2, y + height / 2, max(width, height) * margin, focal, center, size)
+
+
+def box_of_landmarks(landmarks_2d: Array) -> Box:
+    """The box (x, y, w, h) about the landmarks (N, 2): the next frame's crop is cut from it."""
+    low, high = landmarks_2d.min(axis=0), landmarks_2d.max(axis=0)
+    return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From stores to batches: every sample is looked at through a new virtual camera, mirrored or not, and worn by augmentation."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from facelift_blender.capture.crops import MARGIN, FaceCrop, box_of_landmarks, look_through
+from facelift_blender.capture.topology import MIRROR
+from facelift_blender.capture.types import Array, Image
+
+from .samples import SIZE, Store, decode
+
+_ACROSS = np.diag([-1.0, 1.0, 1.0])
+Row = dict[str, Array]
+
+
+class Half:
+    """One half of the training set: samples of one store or several, drawn at random."""
+
+    def __init__(self, folders: list[Path], picture: int, seed: int, negatives: float = 0.0) -> None:
+        stores = [Store(folder).open() for folder in folders]
+        self.pictures = [pictures for pictures, _ in stores]
+        self.tables = [table for _, table in stores]
+        self.index = [(k, i) for k, table in enumerate(self.tables) for i in range(len(table["ends"]) - 1)]
+        self.picture, self.negatives = picture, negatives
+        self.random = np.random.default_rng(seed)
+
+    def draw(self) -> Row:
+        """One sample, augmented: picture (3, S, S), focal (1,), points (N, 2) in crop sides and what else the store knows."""
+        random = self.random
+        store, index = self.index[random.integers(len(self.index))]
+        table = self.tables[store]
+        image = decode(self.pictures[store], table["ends"], index)
+        row = {name: table[name][index].astype(float) for name in ("points", "focal", "rotation", "translation", "landmarks") if name in table}
+        if "landmarks" in row:
+            row["points"] = _project(row)
+        else:
+            row["focal"] = row["focal"] * np.exp(random.uniform(-0.4, 0.6))
+        if random.random() < 0.5:
+            image, row = mirrored(image, row)
+        negative = random.random() < self.negatives
+        crop = random_crop(row, self.picture, random, negative)
+        image = cv2.warpPerspective(image, crop.homography, (self.picture,) * 2, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        out = through(crop, row)
+        out["picture"] = wear(image, random).transpose(2, 0, 1) / np.float32(255.0)
+        out["face"] = np.array(0.0 if negative else 1.0)
+        return out
+
+    def batch(self, count: int) -> dict[str, Tensor]:
+        """`count` samples, stacked as float32."""
+        rows = [self.draw() for _ in range(count)]
+        return {name: torch.from_numpy(np.stack([row[name] for row in rows]).astype(np.float32)) for name in rows[0]}
+
+
+def _project(row: Row) -> Array:
+    seen = row["landmarks"] @ row["rotation"].T + row["translation"]
+    return row["focal"] * seen[:, :2] / seen[:, 2:] + SIZE / 2
+
+
+def mirrored(image: Image, row: Row) -> tuple[Image, Row]:
+    """The sample in a mirror: left becomes right in the picture, in the head and in the table."""
+    twin, out = list(MIRROR), dict(row)
+    out["points"] = (row["points"] * [-1, 1] + [SIZE, 0])[twin]
+    if "landmarks" in row:
+        out["landmarks"] = (row["landmarks"] * [-1, 1, 1])[twin]
+        out["rotation"] = _ACROSS @ row["rotation"] @ _ACROSS
+        out["translation"] = row["translation"] * [-1, 1, 1]
+    return np.ascontiguousarray(image[:, ::-1]), out
+
+
+def random_crop(row: Row, size: int, random: np.random.Generator, negative: bool) -> FaceCrop:
+    """A crop as the tracker makes it: off by some percent in place and size, rolled; a negative one misses the face."""
+    x, y, w, h = box_of_landmarks(row["points"])
+    side = max(w, h) * MARGIN
+    if negative:
+        angle, away = random.uniform(0, 2 * np.pi), random.uniform(0.7, 1.2) * side
+        x, y, side = x + away * np.cos(angle), y + away * np.sin(angle), side * random.uniform(0.5, 1.2)
+    x, y = np.array([x + w / 2, y + h / 2]) + np.clip(random.normal(0, 0.045, 2), -0.12, 0.12) * side
+    side *= np.exp(np.clip(random.normal(0, 0.1), -0.25, 0.25))
+    roll = random.normal(0, 0.12) if random.random() < 0.6 else random.uniform(-0.8, 0.8)
+    return look_through(float(x), float(y), float(side), float(row["focal"]), (SIZE / 2, SIZE / 2), size, float(roll))
+
+
+def through(crop: FaceCrop, row: Row) -> Row:
+    """The sample's knowledge in the crop's camera."""
+    out = {"points": crop.to_crop(row["points"]) / crop.size, "focal": np.array([crop.focal])}
+    if "landmarks" in row:
+        out["landmarks"] = row["landmarks"]
+        out["rotation"] = crop.rotation @ row["rotation"]
+        out["translation"] = crop.rotation @ row["translation"]
+    return out
+
+
+def wear(image: Image, random: np.random.Generator) -> Array:
+    """Light, colour, blur, noise, compression and things in the way: (S, S, 3) float32 in 0..255."""
+    if random.random() < 0.3:
+        image = occluded(image, random)
+    if random.random() < 0.35:
+        image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.4, 2.2))
+    if random.random() < 0.25:
+        small = int(image.shape[0] * random.uniform(0.25, 0.7))
+        image = cv2.resize(cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA), image.shape[1::-1])
+    if random.random() < 0.3:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.uniform(15, 70))]
+        image = cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR)
+    worn = image.astype(np.float32)
+    if random.random() < 0.15:
+        worn = np.repeat(worn.mean(axis=2, keepdims=True), 3, axis=2)
+    worn = 255.0 * (np.clip(worn, 0, 255) / 255.0) ** np.float32(np.exp(random.normal(0, 0.3)))
+    worn = worn * random.normal(1, 0.08, 3).astype(np.float32) * np.float32(random.uniform(0.45, 1.2)) + np.float32(random.normal(0, 8))
+    if random.random() < 0.4:
+        worn = worn + random.normal(0, random.uniform(1, 12), worn.shape).astype(np.float32)
+    return np.clip(worn, 0, 255)
+
+
+def occluded(image: Image, random: np.random.Generator) -> Image:
+    """A disc, a bar or a rectangle of some colour over part of the face: hand, hair, microphone, glasses frame."""
+    image, size = image.copy(), image.shape[0]
+    colour = tuple(int(c) for c in random.integers(0, 256, 3)) if random.random() < 0.5 else tuple(int(c) for c in image[size // 2, size // 2])
+    x, y = (int(v) for v in random.uniform(0, size, 2))
+    kind = random.integers(3)
+    if kind == 0:
+        axes = tuple(int(v) for v in random.uniform(0.06, 0.28, 2) * size)
+        cv2.ellipse(image, (x, y), axes, random.uniform(0, 180), 0, 360, colour, -1)
+    elif kind == 1:
+        far = tuple(int(v) for v in random.uniform(0, size, 2))
+        cv2.line(image, (x, y), far, colour, int(random.uniform(0.02, 0.12) * size))
+    else:
+        cv2.rectangle(image, (x, y), (x + int(random.uniform(0.1, 0.45) * size), y + int(random.uniform(0.1, 0.45) * size)), colour, -1)
+    return image
+
+
+def prefetched(views: Half, frames: Half, count: int, depth: int = 4) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
+    """Pairs of batches of `count` each, made ahead by a thread."""
+    ready: queue.Queue[tuple[dict[str, Tensor], dict[str, Tensor]]] = queue.Queue(depth)
+
+    def fill() -> None:
+        while True:
+            ready.put((views.batch(count), frames.batch(count)))
+
+    threading.Thread(target=fill, daemon=True).start()
+    while True:
+        yield ready.get()

