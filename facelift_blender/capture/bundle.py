@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the whole clip shares: one focal length and one face, estimated together with the poses of chosen frames.
+
+Unknown are, of the clip, the inverse focal length and what the regressor's idea of this face lacks (a smooth field over the
+face, as a Gaussian process); of each key frame its pose and small corrections of its expression. The frames' unknowns are
+eliminated (Schur complement), the landmarks' errors are heavy-tailed, the slopes analytic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .head_pose import Pose, cross_matrix, linearise, rotation_vector, student_weight, whiten
+from .types import Array
+
+_STEPS = 12
+_SHAPE_MODES = 24
+_REACH, _STRAY, _DEPTH_DOUBT = 0.045, np.array([0.0015, 0.0015, 0.0025]), 0.06
+"""The face's unknown field: its reach in metres, its size by axis, and the doubt about the whole depth's scale."""
+_CLUSTERS = 12
+_OPEN = 2.0
+"""Doubt about the inverse focal length, in units of itself, that leaves the say to the motion."""
+_TOLD = 0.6
+"""The share of the prior's doubt below which the motion is said to have told the focal length."""
+_LEFTOVER = 0.0007
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Belief about the focal length before the motion is looked at: pixels, standard deviation of its logarithm, and whose."""
+
+    focal: float
+    doubt: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Focal:
+    """Focal length in pixels with its 90 % interval, and where it comes from."""
+
+    value: float
+    interval: tuple[float, float]
+    source: str
+
+
+@dataclass(frozen=True)
+class ClipEstimate:
+    """focal; offset (N, 3): what the actor's face has beyond the regressor's shapes, in their scale; warnings for the user."""
+
+    focal: Focal
+    offset: Array
+    warnings: tuple[str, ...]
+
+
+def estimate_clip(pixels: Array, white: Array, shapes: Array, modes: Array, pose: Pose, prior: Prior) -> ClipEstimate:
+    """Focal length and face of a clip.
+
+    pixels (T, N, 2) from the picture's centre, straight; white (T, N, 2, 2) whitens their errors; shapes (T, N, 3) canonical,
+    aligned; modes (N, 3, K) of expression whose coefficients have unit variance; pose: where to start.
+    """
+    rows = key_frames(pose, white)
+    basis = face_field(np.median(shapes, axis=0))
+    problem = _Problem(pixels[rows], white[rows], shapes[rows], modes, basis)
+    state, focal = _start(problem, pose[rows]), Focal(prior.focal, (prior.focal, prior.focal), prior.source)
+    if prior.doubt > 0:
+        state = _adjust(problem, state, replace(prior, doubt=_OPEN), _STEPS)
+        focal = _settled(state, prior)
+    known = Prior(focal.value, 0.0, focal.source)
+    last = _adjust(problem, replace(state, strength=1.0), known, _STEPS // 2)
+    offset = basis @ last.field + _leftovers(problem, last, known)
+    return ClipEstimate(focal, offset, _warnings(focal, prior))
+
+
+def key_frames(pose: Pose, white: Array) -> Array:
+    """Rows (K,) of frames that together show the head from the most different sides, distances and places, in order."""
+    count = len(pose.scales)
+    wanted = min(count, 32 + count // 20, 96)
+    middle = pose.rotations[count // 2]
+    place = pose.anchors / np.median(pose.scales)
+    sides = np.concatenate([rotation_vector(middle.T @ pose.rotations) / 0.15, np.log(pose.scales)[:, None] / 0.1, place / 0.2], axis=1)
+    trusted = np.median(white[..., 0, 0], axis=1) > 0
+    farness = np.where(trusted, np.inf, -1.0)
+    rows = [int(np.argmax(trusted))]
+    while len(rows) < wanted:
+        farness = np.minimum(farness, np.sum((sides - sides[rows[-1]]) ** 2, axis=1))
+        farness[rows[-1]] = -1.0
+        if farness.max() < 0:
+            break
+        rows.append(int(np.argmax(farness)))
+    return np.array(sorted(rows))
+
+
+def face_field(mean: Array) -> Array:
+    """What a face may differ from the regressor's, (N, 3, P) with coefficients of unit variance.
+
+    Smooth displacements by axis and the scale of the whole depth, without what a pose could do, and leaving the size that
+    the face has from the front: a size that could grow would shrink the errors of the shapes on the picture, and so it would.
+    """
+    apart = np.sum((mean[:, None] - mean[None]) ** 2, axis=-1)
+    values, vectors = np.linalg.eigh(np.exp(-0.5 * apart / _REACH**2))
+    smooth = vectors[:, -_SHAPE_MODES // 3 :] * np.sqrt(values[-_SHAPE_MODES // 3 :])
+    axes = [smooth[:, None, :] * (np.eye(3)[axis] * _STRAY[axis])[None, :, None] for axis in range(3)]
+    depth = (mean[:, 2:] - mean[:, 2].mean()) * np.array([0.0, 0.0, _DEPTH_DOUBT])
+    basis = np.concatenate([*axes, depth[..., None]], axis=2).reshape(mean.size, -1)
+    middle = mean - mean.mean(axis=0)
+    rigid = np.concatenate([*(np.tile(axis, (len(mean), 1))[..., None] for axis in np.eye(3)), -cross_matrix(middle)], axis=2).reshape(mean.size, 6)
+    basis = (basis - rigid @ np.linalg.lstsq(rigid, basis, rcond=None)[0]).reshape(*mean.shape, -1)
+    front = middle[:, :2] / np.sum(middle[:, :2] ** 2)
+    return basis - middle[..., None] * np.einsum("nd,ndp->p", front, basis[:, :2])
+
+
+@dataclass(frozen=True)
+class _Problem:
+    pixels: Array
+    white: Array
+    points: Array
+    modes: Array
+    basis: Array
+
+    def shapes(self, state: _State) -> Array:
+        return self.points + self.basis @ state.field + np.einsum("ndk,tk->tnd", self.modes, state.coefficients)
+
+
+@dataclass(frozen=True)
+class _State:
+    """strength: inverse focal length in units of the prior's; its variance as the errors' own scatter over the clip shows it."""
+
+    pose: Pose
+    coefficients: Array
+    field: Array
+    strength: float = 1.0
+    variance: float = np.inf
+
+
+@dataclass(frozen=True)
+class _Normal:
+    """Normal equations: the frames' blocks (T, F, F), what ties them to the shared (T, F, S), their right sides (T, F); the shared."""
+
+    frame: Array
+    tie: Array
+    frame_side: Array
+    shared: Array
+    shared_side: Array
+
+
+def _start(problem: _Problem, pose: Pose) -> _State:
+    return _State(pose, np.zeros((len(pose.scales), problem.modes.shape[2])), np.zeros(problem.basis.shape[2]))
+
+
+def _adjust(problem: _Problem, state: _State, prior: Prior, steps: int) -> _State:
+    """Gauss-Newton on all unknowns at once."""
+    precision = np.concatenate([[1.0 / max(prior.doubt, 1e-6) ** 2], np.ones(problem.basis.shape[2])])
+    for _ in range(steps):
+        normal = _normal(problem, state, prior, precision)
+        tied = np.linalg.solve(normal.frame, np.concatenate([normal.tie, normal.frame_side[..., None]], axis=2))
+        across = np.swapaxes(normal.tie, 1, 2) @ tied
+        reduced = normal.shared.sum(axis=0) + np.diag(precision) - across[..., :-1].sum(axis=0)
+        scores = normal.shared_side - across[..., -1]
+        pull = precision * np.concatenate([[state.strength - 1.0], state.field])
+        step = np.linalg.solve(reduced, scores.sum(axis=0) - pull)
+        own = tied[..., -1] - tied[..., :-1] @ step
+        strength = float(np.clip(state.strength + np.clip(step[0], -0.5, 0.5), 0.02, 20.0))
+        state = _State(state.pose.moved(own[:, :6]), state.coefficients + own[:, 6:], state.field + step[1:], strength)
+    return replace(state, variance=_variance(reduced, scores))
+
+
+def _normal(problem: _Problem, state: _State, prior: Prior, precision: Array) -> _Normal:
+    inverse = state.strength / prior.focal
+    model, by_pose, by_point, by_inverse = linearise(problem.shapes(state), state.pose, inverse)
+    residuals = whiten(problem.white, (problem.pixels - model)[..., None])
+    weight = np.sqrt(student_weight(residuals[..., 0]))[..., None, None]
+    count = len(residuals)
+
+    def rows(slopes: Array) -> Array:
+        return (whiten(problem.white, slopes) * weight).reshape(count, -1, slopes.shape[-1])
+
+    own = rows(np.concatenate([by_pose, by_point @ problem.modes], axis=-1))
+    shared = rows(np.concatenate([by_inverse[..., None] / prior.focal, by_point @ problem.basis], axis=-1))
+    errors = (residuals * weight).reshape(count, -1, 1)
+    own_precision = np.concatenate([np.zeros(6), np.ones(problem.modes.shape[2])])
+    frame = np.swapaxes(own, 1, 2) @ own
+    frame += np.eye(len(own_precision)) * (own_precision + 1e-6 * np.einsum("tii->ti", frame) + 1e-9)[:, None]
+    side = (np.swapaxes(own, 1, 2) @ errors)[..., 0]
+    side[:, 6:] -= state.coefficients
+    across = np.swapaxes(shared, 1, 2)
+    return _Normal(frame, np.swapaxes(own, 1, 2) @ shared, side, across @ shared, (across @ errors)[..., 0])
+
+
+def _variance(reduced: Array, scores: Array) -> float:
+    """Of the strength: what the errors' formula says, and what their scatter from stretch to stretch of the clip says beside it."""
+    inverse = np.linalg.inv(reduced)
+    stretches = np.array_split(scores, min(_CLUSTERS, len(scores)))
+    together = np.array([stretch.sum(axis=0) for stretch in stretches])
+    scatter = inverse @ (together.T @ together) @ inverse
+    return float(inverse[0, 0] + scatter[0, 0])
+
+
+def _settled(state: _State, prior: Prior) -> Focal:
+    """Motion and prior together, on a grid of focal lengths: mean of the logarithm and 90 % interval."""
+    logarithm = np.linspace(-2.5, 2.5, 2001)
+    score = -0.5 * (np.exp(-logarithm) - state.strength) ** 2 / state.variance - 0.5 * (logarithm / prior.doubt) ** 2
+    share = np.exp(score - score.max())
+    share /= share.sum()
+    low, high = np.interp([0.05, 0.95], np.cumsum(share), logarithm)
+    mean = float(share @ logarithm)
+    doubt = float(np.sqrt(share @ (logarithm - mean) ** 2))
+    told = doubt < _TOLD * prior.doubt and prior.source == "prior"
+    value, interval = prior.focal * np.exp(mean), (float(prior.focal * np.exp(low)), float(prior.focal * np.exp(high)))
+    return Focal(float(value), interval, "solved" if told else prior.source)
+
+
+def _leftovers(problem: _Problem, state: _State, known: Prior) -> Array:
+    """(N, 3): what each landmark's own errors, the same in all key frames, still ask for beyond the smooth field."""
+    model, _, by_point, _ = linearise(problem.shapes(state), state.pose, 1.0 / known.focal)
+    residuals = whiten(problem.white, (problem.pixels - model)[..., None])
+    weight = np.sqrt(student_weight(residuals[..., 0]))[..., None, None]
+    slopes = whiten(problem.white, by_point) * weight
+    normal = np.einsum("tnij,tnik->njk", slopes, slopes) + np.eye(3) / _LEFTOVER**2
+    return np.linalg.solve(normal, np.einsum("tnij,tnik->njk", slopes, residuals * weight))[..., 0]
+
+
+def _warnings(focal: Focal, prior: Prior) -> tuple[str, ...]:
+    if focal.source != "prior":
+        return ()
+    low, high = (round(100 * (edge / focal.value - 1.0)) for edge in focal.interval)
+    return (
+        f"The head's motion does not tell the focal length ({low:+d} to {high:+d} %): a longer lens and a head further away look alike. "
+        "Give the lens if you know it.",
+    )

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the face does: the actor's neutral, and ARKit weights from landmarks.
+
+The weights of all frames are one bounded, sparse least squares problem: the moves of the landmarks away from the actor's
+own neutral, and beside them what tells an expression sharpest (the lids' and the lips' gaps, the irises between the
+corners of the eye), against the same of a basis whose moves are brought to the actor's size, part by part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ..rigs import arkit
+from . import topology
+from .types import Array
+
+UNSEEN = ("tongueOut", "cheekPuff")
+"""Shapes that landmarks cannot show, whatever they do to a few of them."""
+
+_NOISE = np.array([1.0, 1.0, 2.5]) * 1e-3
+"""Metres by which a landmark's move away from neutral may be off: to the side, up, and in depth."""
+_GAP_NOISE, _GAZE_NOISE = 0.7e-3, 0.7e-3
+_PRIOR = 0.35
+_SPARSITY = 0.15
+_ITERATIONS = 200
+_CALM_SHARE = 0.3
+_CLOSED_SHARE = 0.4
+_LIDS = (
+    ("right", (37, 38), (41, 40)), ("left", (43, 44), (47, 46)),
+)  # fmt: skip
+_LIPS = ((61, 67), (62, 66), (63, 65))
+
+
+@dataclass(frozen=True)
+class Basis:
+    """A face whose expressions are known: neutral (N, 3) canonical metres; shapes (52, N, 3), what weight 1 adds."""
+
+    neutral: Array
+    shapes: Array
+
+
+@lru_cache(maxsize=1)
+def head_basis() -> Basis:
+    """The landmarks of the head that the extension ships."""
+    from ..rigs.head import load_head
+
+    head = load_head()
+    return Basis(head.landmarks, head.landmark_shapes)
+
+
+def find_neutral(shapes: Array) -> Array:
+    """The actor's face at rest (N, 3), from aligned canonical shapes (T, N, 3): the commonest look of each part of the face.
+
+    Eyes, brows and the lower face are judged apart; for the lower face only frames with nearly closed lips count.
+    """
+    neutral = np.median(shapes, axis=0)
+    gap = np.mean([np.linalg.norm(shapes[:, upper] - shapes[:, lower], axis=1) for upper, lower in _LIPS], axis=0)
+    closed = gap <= np.quantile(gap, _CLOSED_SHARE)
+    eyes, brows = topology.region_indices("eyes", "irises"), topology.region_indices("brows", "forehead")
+    lower = [index for index in range(shapes.shape[1]) if index not in {*eyes, *brows}]
+    for part, candidates in ((list(eyes), shapes), (list(brows), shapes), (lower, shapes[closed])):
+        neutral[part] = _commonest(candidates[:, part])
+    return neutral
+
+
+def _commonest(shapes: Array) -> Array:
+    """Mean of the frames that are most alike, found by walking from the median to where the frames lie densest."""
+    middle, count = np.median(shapes, axis=0), max(1, round(_CALM_SHARE * len(shapes)))
+    for _ in range(5):
+        apart = np.sum((shapes - middle) ** 2, axis=(1, 2))
+        middle = shapes[np.argsort(apart, kind="stable")[:count]].mean(axis=0)
+    return middle
+
+
+def fit_weights(landmarks: Array, neutral: Array, covariances: Array | None = None, basis: Basis | None = None) -> Array:
+    """ARKit weights (T, 52), 0 to 1, of canonical landmarks (T, N, 3) whose actor rests at `neutral` (N, 3).
+
+    covariances: (T, N, 2, 2) of the landmarks in the picture; only their size from landmark to landmark counts. Frames with
+    NaN give NaN. Shapes that are not `observable` stay 0.
+    """
+    basis = fitted_basis(neutral, basis or head_basis())
+    weights = np.full((len(landmarks), len(basis.shapes)), np.nan)
+    seen = np.all(np.isfinite(landmarks), axis=(1, 2))
+    shown = observable(neutral, basis)
+    noise = _noise(covariances)
+    system = _features(basis.shapes[shown], neutral) / noise
+    moves = _features(landmarks[seen] - neutral, neutral) / noise
+    solution = np.zeros((int(seen.sum()), len(shown)))
+    solution[:, shown] = _bounded(system, moves)
+    weights[seen] = solution
+    return weights
+
+
+def observable(neutral: Array, basis: Basis | None = None) -> Array:
+    """(52,) which shapes landmarks can tell: at least half of what was unknown before is known after a look at them."""
+    basis = fitted_basis(neutral, basis or head_basis())
+    system = _features(basis.shapes, neutral) / _noise(None)
+    posterior = np.linalg.inv(system @ system.T + np.eye(len(system)) / _PRIOR**2)
+    told = np.diag(posterior) < 0.5 * _PRIOR**2
+    told[[arkit.INDEX[name] for name in UNSEEN]] = False
+    return told
+
+
+def fitted_basis(neutral: Array, basis: Basis) -> Basis:
+    """The basis with the moves of each part as much larger or smaller as the actor's part is."""
+    shapes = basis.shapes.copy()
+    for regions in (("eyes", "irises"), ("brows", "forehead"), ("mouth",), ("nose",), ("contour", "chin", "cheeks")):
+        part = list(topology.region_indices(*regions))
+        for side in (1.0, -1.0) if len(regions) == 2 else (0.0,):
+            rows = [row for row in part if side * neutral[row, 0] >= 0]
+            ratio = np.std(neutral[rows], axis=0) / np.maximum(np.std(basis.neutral[rows], axis=0), 1e-4)
+            ratio[2] = np.mean(ratio[:2])
+            shapes[:, rows] *= np.clip(ratio, 0.6, 1.6)
+    return Basis(neutral, shapes)
+
+
+def _features(moves: Array, neutral: Array) -> Array:
+    """What the fit compares, (..., 3 N + extra) metres: moves (..., N, 3), the gaps of lids and lips, the irises in their eyes."""
+    flat = moves.reshape(*moves.shape[:-2], -1)
+    gaps = [_gap(moves, neutral, upper, lower) for _, upper, lower in _LIDS] + [_gap(moves, neutral, (u,), (v,)) for u, v in _LIPS]
+    gaze = [moves[..., iris, :2] - moves[..., corners, :2].mean(axis=-2) for iris, corners in zip(topology.IRIS_CENTERS, topology.EYE_CORNERS, strict=True)]
+    return np.concatenate([flat, np.stack(gaps, axis=-1), *gaze], axis=-1)
+
+
+def _gap(moves: Array, neutral: Array, upper: tuple[int, ...], lower: tuple[int, ...]) -> Array:
+    """How much wider than at rest a slit is, measured across it."""
+    across = neutral[list(upper)].mean(axis=0) - neutral[list(lower)].mean(axis=0)
+    across = across / max(float(np.linalg.norm(across)), 1e-6)
+    return (moves[..., list(upper), :].mean(axis=-2) - moves[..., list(lower), :].mean(axis=-2)) @ across
+
+
+def _noise(covariances: Array | None) -> Array:
+    """Standard deviations (3 N + extra,) of the features, in metres."""
+    trust = np.ones(topology.COUNT)
+    trust[list(topology.region_indices("contour"))] = 3.0
+    trust[list(topology.region_indices("cheeks", "forehead"))] = 1.5
+    if covariances is not None:
+        variance = np.nanmedian(np.trace(covariances, axis1=2, axis2=3), axis=0)
+        trust *= np.clip(np.sqrt(variance / np.nanmedian(variance)), 0.5, 3.0)
+    return np.concatenate([np.outer(trust, _NOISE).ravel(), np.full(len(_LIDS) + len(_LIPS), _GAP_NOISE), np.full(4, _GAZE_NOISE)])
+
+
+def _bounded(system: Array, moves: Array) -> Array:
+    """Weights (T, K) in [0, 1] that minimise |weights @ system - moves|^2 / 2 + a sparse prior, by accelerated projected gradients.
+
+    system: (K, F); moves: (T, F).
+    """
+    normal = system @ system.T + np.eye(len(system)) / _PRIOR**2 * 0.1
+    goal = moves @ system.T - _SPARSITY / _PRIOR**2
+    step = 1.0 / max(float(np.linalg.eigvalsh(normal)[-1]), 1e-9)
+    weights = previous = np.zeros_like(goal)
+    pace = 1.0
+    for _ in range(_ITERATIONS):
+        faster = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * pace * pace))
+        ahead = weights + (pace - 1.0) / faster * (weights - previous)
+        previous, weights = weights, np.clip(ahead - step * (ahead @ normal - goal), 0.0, 1.0)
+        pace = faster
+    return weights

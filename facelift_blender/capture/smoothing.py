@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Motion without jitter and without lag: penalised least squares over the whole clip.
+
+For each part of the motion (the head's rotation, its place, each region of the face) the smooth path x of measurements y
+minimises  sum w_t |y_t - x_t|^2 + stiffness * sum v_t |x_t-1 - 2 x_t + x_t+1|^2,  which is what a Kalman smoother of a body
+with random acceleration returns, solved as one banded system. v_t is small where the part accelerates beyond what its own
+noise could feign (heavy-tailed process noise), so that a blink or a plosive passes whole while rest is still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import topology
+from .head_pose import rotation_matrix, rotation_vector
+from .types import Array
+
+LONGEST_BRIDGE = 0.5
+"""Seconds without a measurement that are bridged; longer gaps stay gaps."""
+
+_ROUNDS = 10
+_STRENGTH = 30.0
+"""Stiffness at half smoothing and 25 frames a second: a body at rest passes below 2 Hz."""
+_DECADES = 3.0
+_TAIL = 6.0
+_CALM = 0.3
+
+
+
+def _parts() -> tuple[list[int], ...]:
+    """Landmarks by region, eyes, brows and cheeks by side too."""
+    parts: dict[tuple[str, str], list[int]] = {}
+    for index, landmark in enumerate(topology.TABLE):
+        sided = landmark.region in ("eyes", "irises", "brows", "cheeks")
+        side = next((side for side in ("right", "left") if sided and f"_{side}" in landmark.name), "")
+        parts.setdefault((landmark.region, side), []).append(index)
+    return tuple(parts.values())
+
+
+PARTS = _parts()
+"""Landmark indices of the parts of the face that move by themselves."""
+_MIDDLE = np.array([0.0, -0.03, 0.015])
+"""A canonical point near the landmarks' middle: turning about it moves them least."""
+_EXTREMES = (0.01, 4.0)
+
+
+@dataclass(frozen=True)
+class Path:
+    """The motion of a head and its face on evenly spaced frames: rotations (T, 3, 3), translations (T, 3), landmarks (T, N, 3)."""
+
+    rotations: Array
+    translations: Array
+    landmarks: Array
+
+    def rows(self, rows: Array | slice) -> Path:
+        """The path on some of its frames."""
+        return Path(self.rotations[rows], self.translations[rows], self.landmarks[rows])
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """Inverse variances of the measurements: of the rotation (T,), of the depth (T,), of each landmark (T, N)."""
+
+    turn: Array
+    depth: Array
+    landmarks: Array
+
+
+def smooth_path(path: Path, certainty: Certainty, smoothing: float, fps: float) -> Path:
+    """Smooth a whole performance, part by part; frames in gaps too long to bridge come out NaN."""
+    out = Path(*(np.full_like(part, np.nan) for part in (path.rotations, path.translations, path.landmarks)))
+    measured = np.isfinite(path.translations[:, 0])
+    for rows in segments(measured, np.arange(len(measured)) / fps):
+        out.rotations[rows] = smooth_rotations(path.rotations[rows], smoothing, _limited(certainty.turn[rows]), fps)
+        place = path.translations[rows] + path.rotations[rows] @ _MIDDLE
+        out.translations[rows] = _smooth_place(place, smoothing, certainty, rows, fps) - out.rotations[rows] @ _MIDDLE
+        for part in PARTS:
+            values = path.landmarks[rows][:, part]
+            weights = _limited(np.mean(certainty.landmarks[rows][:, part], axis=1))
+            smooth_part = smooth(values.reshape(len(values), -1), smoothing, weights, fps)
+            out.landmarks[rows.start : rows.stop, part] = smooth_part.reshape(values.shape)
+    return out
+
+
+def _smooth_place(place: Array, smoothing: float, certainty: Certainty, rows: slice, fps: float) -> Array:
+    """A point's way (T, 3): where it is seen and how far it is have noise of their own, so each is smoothed by itself."""
+    seen = smooth(place[:, :2] / place[:, 2:], smoothing, _limited(np.mean(certainty.landmarks[rows], axis=1)), fps)
+    depth = np.exp(smooth(np.log(place[:, 2:]), smoothing, _limited(certainty.depth[rows]), fps))
+    return np.concatenate([seen * depth, depth], axis=1)
+
+
+def _limited(weights: Array) -> Array:
+    return np.clip(weights / np.nanmedian(weights), *_EXTREMES)
+
+
+def segments(measured: Array, times: Array, longest: float = LONGEST_BRIDGE) -> Iterator[slice]:
+    """Stretches of frames without a gap longer than `longest` seconds, each from a measured frame to a measured frame."""
+    rows = np.flatnonzero(measured)
+    if len(rows) == 0:
+        return
+    breaks = np.flatnonzero((np.diff(times[rows]) > longest + 1e-9) & (np.diff(rows) > 1))
+    for first, last in zip(np.r_[0, breaks + 1], np.r_[breaks, len(rows) - 1], strict=True):
+        yield slice(int(rows[first]), int(rows[last]) + 1)
+
+
+def smooth(values: Array, smoothing: float, weights: Array | None = None, fps: float = 25.0) -> Array:
+    """Smooth one part's channels together.
+
+    values: (T, C), evenly spaced in time, of like units and noise; NaN rows are bridged. smoothing: 0 (as it is, gaps
+    bridged) to 1. weights: (T,) relative inverse variance of the measurements.
+    """
+    measured = np.all(np.isfinite(values), axis=1)
+    weights = np.where(measured, 1.0 if weights is None else weights, 0.0)
+    filled = np.where(measured[:, None], values, 0.0)
+    if smoothing <= 0 or measured.sum() < 6:
+        return np.where(measured[:, None], filled, _path(filled, measured * 1e6, np.ones(max(len(values) - 2, 0))))
+    weights = weights / np.median(weights[measured])
+    strength = _STRENGTH * 10.0 ** (_DECADES * (smoothing - 0.5)) * (fps / 25.0) ** 4
+    limit = _TAIL * 100.0 ** (smoothing - 0.5) * _noise(values[measured]) * _noise_bend(strength)
+    stiffness = np.full(len(values) - 2, strength)
+    for _ in range(_ROUNDS):
+        path = _path(filled, weights, stiffness)
+        bend = np.sum(np.diff(path, 2, axis=0) ** 2, axis=1)
+        stiffness = strength / (1.0 + _widened(bend) / limit)
+    return path
+
+
+def _noise(values: Array) -> float:
+    """Variance of the noise, all channels together, from the calmer frames' fourth differences, which no smooth motion has."""
+    fourth = np.sum(np.diff(values, 4, axis=0) ** 2, axis=1) / 70.0
+    return max(float(np.quantile(fourth, _CALM)), 1e-18)
+
+
+def _noise_bend(strength: float) -> float:
+    """The squared second difference that white noise of unit variance keeps behind a smoother of this stiffness."""
+    bend = (2.0 - 2.0 * np.cos(np.linspace(0.0, np.pi, 2048))) ** 2
+    return float(np.mean(bend / (1.0 + strength * bend) ** 2))
+
+
+def _widened(bend: Array) -> Array:
+    """The largest of three neighbours: an event frees the frames before and after it too."""
+    padded = np.pad(bend, 1, mode="edge")
+    return np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
+
+
+def _path(values: Array, weights: Array, stiffness: Array) -> Array:
+    """The minimiser for given weights (T,) and stiffness (T - 2,): a pentadiagonal system with a column a channel."""
+    from scipy.linalg import solveh_banded
+
+    if len(values) < 3:
+        return values.copy() if np.all(weights > 0) else np.repeat(values[weights > 0][:1], len(values), axis=0)
+    bands = _bands(weights + 1e-9, stiffness)
+    return solveh_banded(bands, values * (weights + 1e-9)[:, None], lower=True, check_finite=False)
+
+
+def _bands(weights: Array, stiffness: Array) -> Array:
+    """Lower bands (3, T) of diag(weights) + D' diag(stiffness) D with D the second difference."""
+    count = len(weights)
+    bands = np.zeros((3, count))
+    bands[0] = weights
+    bands[0, :-2] += stiffness
+    bands[0, 1:-1] += 4.0 * stiffness
+    bands[0, 2:] += stiffness
+    bands[1, :-2] -= 2.0 * stiffness
+    bands[1, 1:-1] -= 2.0 * stiffness
+    bands[2, :-2] = stiffness
+    return bands
+
+
+def smooth_rotations(rotations: Array, smoothing: float, weights: Array | None = None, fps: float = 25.0) -> Array:
+    """Smooth rotations (T, 3, 3) on their manifold; NaN rows are bridged.
+
+    The path is rolled out into the plane space of its own increments, smoothed there and rolled back, so that no chart is
+    favoured and a head may turn as far as it likes.
+    """
+    measured = np.all(np.isfinite(rotations), axis=(1, 2))
+    rows = np.where(measured, np.arange(len(rotations)), np.argmax(measured))
+    guess = rotations[np.maximum.accumulate(rows)]
+    for _ in range(2):
+        turned = np.swapaxes(guess, 1, 2)
+        rolled = np.zeros((len(rotations), 3))
+        np.cumsum(rotation_vector(turned[:-1] @ guess[1:]), axis=0, out=rolled[1:])
+        path = smooth(rolled + rotation_vector(turned @ rotations), smoothing, weights, fps)
+        guess = guess @ rotation_matrix(path - rolled)
+    return guess
+
+
+class OneEuro:
+    """A causal filter for previews: little lag when fast, little jitter when slow (Casiez et al. 2012)."""
+
+    def __init__(self, cutoff: float = 1.5, speed: float = 3.0, derivative_cutoff: float = 1.0) -> None:
+        self._cutoff, self._speed, self._derivative_cutoff = cutoff, speed, derivative_cutoff
+        self._value: Array | None = None
+        self._slope: Array | float = 0.0
+
+    def __call__(self, value: Array, seconds: float) -> Array:
+        """The filtered value of this frame, `seconds` after the last; speed and cutoffs in hertz."""
+        if self._value is None or seconds <= 0:
+            self._value = np.array(value, dtype=float)
+            return self._value
+        slope = (value - self._value) / seconds
+        self._slope = self._slope + _share(self._derivative_cutoff, seconds) * (slope - self._slope)
+        share = _share(self._cutoff + self._speed * np.abs(self._slope), seconds)
+        self._value = self._value + share * (value - self._value)
+        return self._value
+
+
+def _share(cutoff: Array | float, seconds: float) -> Array | float:
+    turn = 2.0 * np.pi * cutoff * seconds
+    return turn / (turn + 1.0)

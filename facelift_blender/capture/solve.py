@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From guesses a frame to one performance: one lens, one face, a pose and an expression a frame.
+
+`solve` finds what the whole clip shares (focal length and the actor's neutral face, `bundle`), then what each frame
+adds (`head_pose`), smooths it (`smoothing`) and reads the expression (`expression`). `resmooth` does the second half again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from . import camera, expression, head_pose, topology
+from .bundle import ClipEstimate, Prior, estimate_clip
+from .smoothing import Certainty, Path, smooth_path
+from .take import project
+from .types import Array, Clip, Distortion, FaceLiftError, Lens, Observations, Take
+
+_MODES, _COMPONENTS = 6, 16
+_MODE_DOUBT = 0.4
+_POINT_DOUBT = (0.0006, 0.3)
+"""Metres that any landmark may stray from the regressor's shape, and the share of its own spread over the clip."""
+_FACE, _TRUST, _BRIDGED = 0.15, 0.05, 0.2
+"""Width of a face in metres, the share of it by which a landmark may be off at half confidence, and a bridged frame's confidence."""
+_LEAST_SEEN = 0.1
+_USUAL_LENS, _LENS_DOUBT, _METADATA_DOUBT = 42.0, 0.5, 0.05
+"""The lens expected when nothing is known, in 35 mm equivalents, and the doubts about it and about metadata (of the logarithm)."""
+
+
+@dataclass(frozen=True)
+class SolveSettings:
+    """What the user may settle beforehand.
+
+    focal_mm: focal length on a sensor of `sensor_width` mm, or None to solve it. interpupillary: metres between the
+    actor's pupils, which sets the scale. smoothing: 0 raw to 1 very smooth. distortion: the clip's own lens model.
+    """
+
+    focal_mm: float | None = None
+    sensor_width: float = 36.0
+    interpupillary: float = 0.063
+    smoothing: float = 0.5
+    distortion: Distortion = field(default_factory=Distortion)
+
+
+def solve(
+    raw: Observations, clip: Clip, settings: SolveSettings = SolveSettings(), actor: str = "Actor 1", provenance: Mapping[str, Any] = {}
+) -> Take:
+    """One consistent performance from the regressor's guesses.
+
+    Raises FaceLiftError if no frame has a face, or a setting cannot be.
+    """
+    started = perf_counter()
+    _check_settings(settings)
+    raw = _checked(raw)
+    prior = _prior(clip, settings)
+    center = (clip.width / 2, clip.height / 2)
+    lens = Lens(
+        clip.width, clip.height, np.full(len(raw.frames), prior.focal), (prior.focal, prior.focal), center,
+        settings.sensor_width, clip.pixel_aspect, settings.distortion, prior.source,
+    )  # fmt: skip
+    estimate, reference = _estimate(_Sight.of(raw, lens), prior)
+    focal = estimate.focal
+    lens = replace(lens, focal=np.full(len(raw.frames), focal.value), focal_interval=focal.interval, focal_source=focal.source)
+    neutral = reference * settings.interpupillary / _pupil_distance(reference)
+    warnings = [*provenance.get("warnings", ()), *estimate.warnings]
+    ready = perf_counter()
+    take = _finish(raw, clip, lens, neutral, settings.smoothing, actor)
+    stations = {"solve": (ready - started) / len(take) * 1e3, "smooth": (perf_counter() - ready) / len(take) * 1e3}
+    return replace(take, provenance={**provenance, "warnings": warnings, "smoothing": settings.smoothing, "solve_ms": stations})
+
+
+def resmooth(take: Take, smoothing: float) -> Take:
+    """The same solve with another smoothing, 0 raw to 1 very smooth, from the take's raw part: no tracking, no new lens."""
+    again = _finish(take.raw, take.clip, take.lens, take.neutral, smoothing, take.actor)
+    return replace(again, camera_poses=take.camera_poses, provenance={**take.provenance, "smoothing": smoothing})
+
+
+def _check_settings(settings: SolveSettings) -> None:
+    camera.check_distortion(settings.distortion)
+    if not 0.0 <= settings.smoothing <= 1.0:
+        raise FaceLiftError(f"A smoothing of {settings.smoothing:g} is not possible; give 0 (raw) to 1 (very smooth).")
+    if not 0.02 <= settings.interpupillary <= 0.2:
+        raise FaceLiftError(f"Pupils {settings.interpupillary * 1e3:g} mm apart are not possible; give 20 to 200 mm, 63 is usual.")
+
+
+def _checked(raw: Observations) -> Observations:
+    """The raw take with frames that cannot be used marked as not found."""
+    rows = (raw.landmarks_2d, raw.landmarks_3d, raw.rotations, raw.translations)
+    whole = np.all([np.all(np.isfinite(part), axis=tuple(range(1, part.ndim))) for part in rows], axis=0)
+    seen = np.mean(np.isfinite(raw.covariances[..., 0, 0]), axis=1) > _LEAST_SEEN if len(raw.frames) else np.zeros(0, bool)
+    with np.errstate(invalid="ignore"):
+        ahead = raw.translations[:, 2] > 0
+    found = raw.found & whole & seen & ahead
+    if not found.any():
+        raise FaceLiftError("There is no frame with a face to solve; check the range, or that the face is large enough and not hidden.")
+    return replace(raw, found=found)
+
+
+def _prior(clip: Clip, settings: SolveSettings) -> Prior:
+    """What is believed of the focal length before the motion is looked at."""
+    if settings.focal_mm is not None:
+        return Prior(camera.focal_to_pixels(settings.focal_mm, settings.sensor_width, clip.width), 0.0, "user")
+    metadata = camera.metadata_focal(clip)
+    if metadata is not None:
+        return Prior(metadata, _METADATA_DOUBT, "metadata")
+    return Prior(_USUAL_LENS * camera.metadata_focal(replace(clip, focal_mm=1.0)), _LENS_DOUBT, "prior")
+
+
+def _pupil_distance(shape: Array) -> float:
+    right, left = topology.IRIS_CENTERS
+    return float(np.linalg.norm(shape[right] - shape[left]))
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """The found frames as the solve wants them.
+
+    pixels (F, N, 2) straightened, from the picture's centre, in units of a pixel's width; own_white (F, N, 2, 2)
+    whitens the regressor's errors in the picture, white those and what its shapes leave in doubt, (N,) metres; shapes (F, N, 3) canonical, the rigid part taken out; neutral (N, 3) of those; components (3 N, C) of their variation, largest
+    first, and its deviations (C,); pose: the regressor's, for those shapes.
+    """
+
+    pixels: Array
+    own_white: Array
+    white: Array
+    doubt: Array
+    shapes: Array
+    neutral: Array
+    components: Array
+    deviations: Array
+    pose: head_pose.Pose
+
+    @staticmethod
+    def of(raw: Observations, lens: Lens) -> _Sight:
+        rows = np.flatnonzero(raw.found)
+        focal, square = float(lens.focal[0]), np.array([1.0, lens.pixel_aspect])
+        pixels = camera.to_rays(raw.landmarks_2d[rows], replace(lens, focal=lens.focal[rows])) * focal
+        shapes, _, spread, (scales, turns, shifts) = head_pose.align(raw.landmarks_3d[rows])
+        rotations = raw.rotations[rows] @ np.swapaxes(turns, 1, 2)
+        translations = raw.translations[rows] * scales[:, None] - np.einsum("tij,tj->ti", rotations, shifts)
+        pose = head_pose.pose_from(rotations, translations, raw.assumed_focal)
+        doubt = _POINT_DOUBT[0] + _POINT_DOUBT[1] * spread
+        own = raw.covariances[rows] / (square[:, None] * square)
+        white = head_pose.whitener(own + ((pose.scales[:, None] * doubt) ** 2)[..., None, None] * np.eye(2))
+        return _Sight(pixels, head_pose.whitener(own), white, doubt, shapes, expression.find_neutral(shapes), *_components(shapes), pose)
+
+    @property
+    def modes(self) -> Array:
+        """(N, 3, K): the main components, as large as the regressor is in doubt of them."""
+        return (self.components[:, :_MODES] * self.deviations[:_MODES] * _MODE_DOUBT).reshape(*self.neutral.shape, -1)
+
+
+def _components(shapes: Array) -> tuple[Array, Array]:
+    """Principal components of the clip's own expression: orthonormal (3 N, C), largest first, and their deviations (C,)."""
+    sample = shapes[:: max(1, len(shapes) // 500)]
+    apart = (sample - sample.mean(axis=0)).reshape(len(sample), -1)
+    values, vectors = np.linalg.eigh(apart.T @ apart / len(sample))
+    return vectors[:, ::-1], np.sqrt(np.maximum(values[::-1], 0.0))
+
+
+def _estimate(sight: _Sight, prior: Prior) -> tuple[ClipEstimate, Array]:
+    """The clip-wide solve on shapes without the noise of single frames, and the actor's neutral in the regressor's scale."""
+    mean, components = sight.shapes.mean(axis=0), sight.components[:, :_COMPONENTS]
+    apart = (sight.shapes - mean).reshape(len(sight.shapes), -1)
+    shapes = mean + (apart @ components @ components.T).reshape(sight.shapes.shape)
+    estimate = estimate_clip(sight.pixels, sight.white, shapes, sight.modes, sight.pose, prior)
+    return estimate, sight.neutral + estimate.offset
+
+
+def _finish(raw: Observations, clip: Clip, lens: Lens, neutral: Array, amount: float, actor: str) -> Take:
+    """Pose, landmarks and expression of each frame, given what the clip shares."""
+    sight, count = _Sight.of(raw, lens), len(raw.frames)
+    fit, landmarks = _each_frame(sight, neutral, float(lens.focal[0]))
+    path, certainty = _timeline(raw, fit, landmarks, float(lens.focal[0]))
+    path = smooth_path(path, certainty, amount, clip.fps).rows(raw.frames - raw.frames[0])
+    valid = np.isfinite(path.translations[:, 0])
+    take = Take(
+        actor, clip, raw.frames, (raw.frames - clip.first_frame) / clip.fps, valid, lens, np.tile(np.eye(4), (count, 1, 1)),
+        path.rotations, path.translations, neutral, path.landmarks, raw.covariances, np.zeros((count, len(neutral))),
+        np.zeros((count, 52)), np.zeros(52, bool), np.zeros(count), raw,
+    )  # fmt: skip
+    weights, observable = expression.fit_weights(path.landmarks, neutral), expression.observable(neutral)
+    errors = np.linalg.norm(project(take) - raw.landmarks_2d, axis=-1)
+    residuals = np.sqrt(np.mean(errors**2, axis=1))
+    return replace(take, weights=weights, observable=observable, residuals=residuals, confidence=_confidence(take, errors))
+
+
+def _each_frame(sight: _Sight, neutral: Array, focal: float) -> tuple[head_pose.Fit, Array]:
+    """Poses, and landmarks (F, N, 3) that sit on the plate as far as the picture is surer than the regressor's shape."""
+    size = np.linalg.norm(neutral - neutral.mean(axis=0)) / np.linalg.norm(sight.neutral - sight.neutral.mean(axis=0))
+    points, modes = neutral + size * (sight.shapes - sight.neutral), size * sight.modes
+    start = replace(sight.pose, scales=sight.pose.scales / size)
+    fit = head_pose.fit_poses(sight.pixels, sight.white, points, modes, start, 1.0 / focal)
+    points = points + np.einsum("ndk,tk->tnd", modes, fit.coefficients)
+    return fit, points + head_pose.strays(sight.pixels, sight.own_white, points, fit.pose, 1.0 / focal, size * sight.doubt)
+
+
+def _timeline(raw: Observations, fit: head_pose.Fit, landmarks: Array, focal: float) -> tuple[Path, Certainty]:
+    """What was found, laid out on every frame from the first to the last; NaN where there is nothing."""
+    places = (raw.frames - raw.frames[0])[raw.found]
+
+    def lay(values: Array) -> Array:
+        line = np.full((raw.frames[-1] - raw.frames[0] + 1, *values.shape[1:]), np.nan)
+        line[places] = values
+        return line
+
+    turn = 1.0 / np.trace(fit.covariances[:, :3, :3], axis1=1, axis2=2)
+    seen = 1.0 / np.trace(raw.covariances[raw.found], axis1=2, axis2=3)
+    certainty = Certainty(lay(turn), lay(1.0 / fit.covariances[:, 5, 5]), lay(np.nan_to_num(seen)))
+    return Path(lay(fit.pose.rotations), lay(fit.pose.translations(focal)), lay(landmarks)), certainty
+
+
+def _confidence(take: Take, errors: Array) -> Array:
+    """(T, N): how far each landmark can be trusted, from the regressor's score and doubt and from how it fits the solve."""
+    face = _FACE * take.lens.focal / np.where(take.valid, take.translations[:, 2], 1.0)
+    doubt = (np.trace(take.raw.covariances, axis1=2, axis2=3) + errors**2) / (_TRUST * face[:, None]) ** 2
+    seen = take.raw.scores[:, None] / (1.0 + doubt)
+    bridged = np.where(take.valid[:, None], _BRIDGED, 0.0)
+    return np.clip(np.where(take.raw.found[:, None] & np.isfinite(seen), seen, bridged), 0.0, 1.0)
