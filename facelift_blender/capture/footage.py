@@ -29,7 +29,7 @@ def probe(path: str | Path, fps: float | None = None) -> Clip:
     fps: frames a second, for footage that does not say; 24 else.
     Raises FaceLiftError: nothing there, empty, not to be read, no picture in it, compression unknown.
     """
-    path = Path(path)
+    path = Path(path).absolute()
     if fps is not None and fps <= 0:
         raise FaceLiftError(f"{fps:g} frames a second is no rate; give one above 0, such as 24.")
     if path.is_dir():

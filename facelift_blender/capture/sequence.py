@@ -17,7 +17,7 @@ import numpy as np
 from .movie import encode_srgb
 from .types import Clip, FaceLiftError, Image
 
-SUFFIXES = frozenset(".jpg .jpeg .png .exr .tif .tiff .bmp .webp .tga .dpx .hdr .jp2".split())
+SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".exr", ".tif", ".tiff", ".bmp", ".webp", ".tga", ".dpx", ".hdr", ".jp2"])
 """File names that are pictures; others are movies."""
 
 LINEAR = frozenset((".exr", ".hdr"))

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is who: faces become actors by continuity of place and size.
+
+An actor keeps a face as long as the landmarks of one frame lead to those of the next. A face that goes and comes back
+soon, about where it went and as large, is the same actor; a new face, or any face after a cut, is a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .crops import Box, box_of_landmarks
+from .types import Image, Observations
+
+if TYPE_CHECKING:
+    from .landmarks import Estimate
+
+SAME_FACE = 0.5
+"""Overlap (intersection over union) from which two boxes are one face."""
+
+REJOIN_DISTANCE = 1.0
+REJOIN_RATIO = 1.6
+REJOIN_SECONDS = 2.0
+"""A lost face comes back within this many of its own widths, this much larger or smaller, within this time."""
+
+CUT_DIFFERENCE = 0.12
+"""Mean difference of two frames' thumbnails, each evened out in brightness, that a cut exceeds."""
+
+
+@dataclass
+class Actor:
+    """One face over time: the estimates by clip frame, and the box that the next crop is cut from."""
+
+    box: Box
+    estimates: dict[int, Estimate] = field(default_factory=dict)
+    last_frame: int = 0
+    lost: bool = False
+    closed: bool = False
+
+    def see(self, frame: int, estimate: Estimate) -> None:
+        self.estimates[frame] = estimate
+        self.box = box_of_landmarks(estimate.landmarks_2d)
+        self.last_frame, self.lost = frame, False
+
+    @property
+    def presence(self) -> float:
+        """Sum of the face's size over the frames: the largest seen longest comes first."""
+        return sum(float(np.sqrt(np.prod(np.ptp(e.landmarks_2d, axis=0)))) for e in self.estimates.values())
+
+    def observations(self, focal: float) -> Observations:
+        """The estimates from the first to the last frame with a face; NaN between where it was lost."""
+        frames = np.arange(min(self.estimates), max(self.estimates) + 1)
+        found = np.array([frame in self.estimates for frame in frames])
+        rows = [self.estimates[frame] for frame in frames[found]]
+
+        def column(name: str) -> np.ndarray:
+            values = np.array([getattr(row, name) for row in rows], np.float64)
+            full = np.full((len(frames), *values.shape[1:]), np.nan)
+            full[found] = values
+            return full
+
+        names = ("landmarks_2d", "covariances", "landmarks_3d", "rotation", "translation")
+        scores = np.nan_to_num(column("score"))
+        return Observations(frames, found, *(column(name) for name in names), scores, focal)
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    return width * height / (a[2] * a[3] + b[2] * b[3] - width * height)
+
+
+def is_near(a: Box, b: Box) -> bool:
+    """About the same place and size: what a face may do in a short time."""
+    size_a, size_b = max(a[2], a[3]), max(b[2], b[3])
+    away = np.hypot(a[0] + a[2] / 2 - b[0] - b[2] / 2, a[1] + a[3] / 2 - b[1] - b[3] / 2)
+    return max(size_a, size_b) < REJOIN_RATIO * min(size_a, size_b) and away < REJOIN_DISTANCE * max(size_a, size_b)
+
+
+def covers(actor: Actor, box: Box) -> bool:
+    """The box shows the face that the actor is on: the two overlap, or one's middle lies in the other."""
+    x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
+    inside = actor.box[0] <= x <= actor.box[0] + actor.box[2] and actor.box[1] <= y <= actor.box[1] + actor.box[3]
+    return inside or overlap(actor.box, box) > SAME_FACE
+
+
+def continues(actor: Actor, box: Box) -> bool:
+    """The box shows a face where the actor's was, as large as it was: more than a cut leaves by chance."""
+    return covers(actor, box) and is_near(actor.box, box)
+
+
+def doubles(actors: Sequence[Actor]) -> list[Actor]:
+    """Of any two actors that have slid onto one face, the one with the shorter history."""
+    ordered = sorted(actors, key=lambda actor: len(actor.estimates), reverse=True)
+    return [late for index, late in enumerate(ordered) if any(overlap(late.box, early.box) > SAME_FACE for early in ordered[:index])]
+
+
+def thumbnail(image: Image) -> np.ndarray:
+    """(18, 32) grey picture of a frame, brightness and contrast evened out: what `differs` compares."""
+    import cv2
+
+    step = max(1, min(image.shape[0] // 36, image.shape[1] // 64))
+    small = cv2.resize(image[::step, ::step], (32, 18), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    return (grey - grey.mean()) / max(float(grey.std()), 0.05) * 0.2
+
+
+def differs(before: np.ndarray, after: np.ndarray) -> bool:
+    """Two thumbnails as unlike as on both sides of a cut."""
+    return float(np.abs(before - after).mean()) > CUT_DIFFERENCE
