@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,17 +34,14 @@ def probe_sequence(path: Path, fps: float | None = None) -> Clip:
     """What a numbered sequence, or one picture, says of itself; `path` is its first file or its folder. Raises FaceLiftError."""
     first = first_of(path) if path.is_dir() else path
     files = _files(first)
-    image = read_image(first)
     count = max(files)
-    return Clip(
-        path=str(first),
-        width=image.shape[1],
-        height=image.shape[0],
-        fps=fps or 24.0,
-        frame_count=count,
-        missing=tuple(sorted(set(range(1, count + 1)) - set(files))),
-        focal_mm=_focal_mm(first),
-    )
+    missing = tuple(sorted(set(range(1, count + 1)) - set(files)))
+    return replace(probe_picture(first, read_image(first)), fps=fps or 24.0, frame_count=count, missing=missing)
+
+
+def probe_picture(path: Path, image: Image) -> Clip:
+    """What one picture says of itself, a clip of one frame."""
+    return Clip(str(path), width=image.shape[1], height=image.shape[0], fps=24.0, frame_count=1, focal_mm=_focal_mm(path))
 
 
 def read_sequence(clip: Clip, start: int, end: int) -> Iterator[tuple[int, Image]]:

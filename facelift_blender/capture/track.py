@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .actors import REJOIN_SECONDS, Actor, continues, covers, differs, doubles, is_near, thumbnail
+from .camera import focal_to_pixels, metadata_focal
 from .crops import Box, box_of_landmarks
 from .faces import Face
 from .footage import probe, read_frames
@@ -104,7 +105,7 @@ def track_steps(
     Raises FaceLiftError: footage or range that cannot be read, weights missing or altered, no face, no such actor.
     """
     clip = probe(path, settings.fps)
-    tracker = Tracker(clip, settings.solve, *_models(detect, regress))
+    tracker = Tracker(clip, settings.solve, *own_models(detect, regress))
     end = clip.frame_count if settings.end is None else settings.end
     total = end - settings.start + 1
     started = perf_counter()
@@ -220,18 +221,18 @@ class Tracker:
         started = perf_counter()
         estimates = self.regress(image, boxes, self.focal)
         self.seconds["landmarks"] += perf_counter() - started
-        return [estimate if _is_face(estimate, image) else None for estimate in estimates]
+        return [estimate if is_face(estimate, image) else None for estimate in estimates]
 
 
 def assumed_focal(clip: Clip, settings: SolveSettings) -> float:
     """Focal length in pixels under which the regressor tells its poses: the user's, the metadata's or a usual one."""
     if settings.focal_mm is not None:
-        return settings.focal_mm / settings.sensor_width * clip.width
-    longer = max(clip.width, clip.height)
-    return clip.focal_mm / 36.0 * longer if clip.focal_mm else USUAL_FOCAL * longer
+        return focal_to_pixels(settings.focal_mm, settings.sensor_width, clip.width)
+    return metadata_focal(clip) or USUAL_FOCAL * max(clip.width, clip.height)
 
 
-def _models(detect: Detect | None, regress: Regress | None) -> tuple[Detect, Regress]:
+def own_models(detect: Detect | None, regress: Regress | None) -> tuple[Detect, Regress]:
+    """The extension's models for those that are not given. Raises FaceLiftError if weights are missing or altered."""
     if detect is None:
         from .faces import Detector
 
@@ -254,7 +255,7 @@ def _timed(frames: Iterator[tuple[int, Image]], seconds: dict[str, float]) -> It
         yield item
 
 
-def _is_face(estimate: Estimate, image: Image) -> bool:
+def is_face(estimate: Estimate, image: Image) -> bool:
     """Sure enough, finite, in front of the camera, and at least half in the picture."""
     points = estimate.landmarks_2d
     parts = (points, estimate.covariances, estimate.landmarks_3d, estimate.rotation, estimate.translation)
