@@ -17,14 +17,17 @@ from .types import Array
 
 _STEPS = 12
 _SHAPE_MODES = 24
-_REACH, _STRAY, _DEPTH_DOUBT = 0.045, np.array([0.0015, 0.0015, 0.0025]), 0.06
+_REACH, _STRAY, _DEPTH_DOUBT = 0.045, np.array([0.0015, 0.0015, 0.0025]), 0.08
 """The face's unknown field: its reach in metres, its size by axis, and the doubt about the whole depth's scale."""
 _CLUSTERS = 12
 _OPEN = 2.0
 """Doubt about the inverse focal length, in units of itself, that leaves the say to the motion."""
 _TOLD = 0.6
 """The share of the prior's doubt below which the motion is said to have told the focal length."""
+_TURN = 0.05
+"""Radians (RMS) that the face must turn away from its mean direction before its depth, and so the focal length, shows."""
 _LEFTOVER = 0.0007
+"""Metres that a landmark may differ from the regressor's by itself."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def estimate_clip(pixels: Array, white: Array, shapes: Array, modes: Array, pose
     state, focal = _start(problem, pose[rows]), Focal(prior.focal, (prior.focal, prior.focal), prior.source)
     if prior.doubt > 0:
         state = _adjust(problem, state, replace(prior, doubt=_OPEN), _STEPS)
-        focal = _settled(state, prior)
+        focal = _settled(state, prior, _turn(pose))
     known = Prior(focal.value, 0.0, focal.source)
     last = _adjust(problem, replace(state, strength=1.0), known, _STEPS // 2)
     offset = basis @ last.field + _leftovers(problem, last, known)
@@ -197,7 +200,12 @@ def _variance(reduced: Array, scores: Array) -> float:
     return float(inverse[0, 0] + scatter[0, 0])
 
 
-def _settled(state: _State, prior: Prior) -> Focal:
+def _turn(pose: Pose) -> float:
+    """How far the face turns out of its mean direction, RMS, radians; a roll about the line of sight does not count."""
+    return float(np.sqrt(np.sum(np.var(pose.rotations[:, :2, 2], axis=0))))
+
+
+def _settled(state: _State, prior: Prior, turn: float) -> Focal:
     """Motion and prior together, on a grid of focal lengths: mean of the logarithm and 90 % interval."""
     logarithm = np.linspace(-2.5, 2.5, 2001)
     score = -0.5 * (np.exp(-logarithm) - state.strength) ** 2 / state.variance - 0.5 * (logarithm / prior.doubt) ** 2
@@ -206,7 +214,7 @@ def _settled(state: _State, prior: Prior) -> Focal:
     low, high = np.interp([0.05, 0.95], np.cumsum(share), logarithm)
     mean = float(share @ logarithm)
     doubt = float(np.sqrt(share @ (logarithm - mean) ** 2))
-    told = doubt < _TOLD * prior.doubt and prior.source == "prior"
+    told = doubt < _TOLD * prior.doubt and turn > _TURN and prior.source == "prior"
     value, interval = prior.focal * np.exp(mean), (float(prior.focal * np.exp(low)), float(prior.focal * np.exp(high)))
     return Focal(float(value), interval, "solved" if told else prior.source)
 

@@ -178,7 +178,7 @@ def fit_poses(pixels: Array, white: Array, points: Array, modes: Array, pose: Po
 
 
 def _fit_chunk(pixels: Array, white: Array, points: Array, modes: Array, pose: Pose, inverse_focal: float, steps: int) -> Fit:
-    count, flat = len(modes), modes.reshape(-1, modes.shape[2])
+    count, flat = len(modes), modes.reshape(3 * len(modes), modes.shape[2])
     coefficients = np.zeros((len(pixels), modes.shape[2]))
     prior = np.concatenate([np.full(6, 1e-9), np.ones(modes.shape[2])])
     for _ in range(steps):

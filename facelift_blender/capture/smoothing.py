@@ -4,13 +4,15 @@
 For each part of the motion (the head's rotation, its place, each region of the face) the smooth path x of measurements y
 minimises  sum w_t |y_t - x_t|^2 + stiffness * sum v_t |x_t-1 - 2 x_t + x_t+1|^2,  which is what a Kalman smoother of a body
 with random acceleration returns, solved as one banded system. v_t is small where the part accelerates beyond what its own
-noise could feign (heavy-tailed process noise), so that a blink or a plosive passes whole while rest is still.
+noise could feign (heavy-tailed process noise): there the stiffness falls to where the noise that passes bends the path as
+much as the motion does. So a blink or a plosive passes whole while rest is still.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -25,8 +27,11 @@ _ROUNDS = 10
 _STRENGTH = 30.0
 """Stiffness at half smoothing and 25 frames a second: a body at rest passes below 2 Hz."""
 _DECADES = 3.0
-_TAIL = 6.0
-_CALM = 0.3
+_SURPRISE = 2.5
+"""Normal deviations beyond which an acceleration is no longer taken for noise."""
+_PATIENCE = 1.5
+_CALM, _CALM_NORMAL = 0.3, -0.524
+"""The share of frames that are calm even in a busy clip, and that quantile of the normal distribution."""
 
 
 
@@ -119,25 +124,46 @@ def smooth(values: Array, smoothing: float, weights: Array | None = None, fps: f
         return np.where(measured[:, None], filled, _path(filled, measured * 1e6, np.ones(max(len(values) - 2, 0))))
     weights = weights / np.median(weights[measured])
     strength = _STRENGTH * 10.0 ** (_DECADES * (smoothing - 0.5)) * (fps / 25.0) ** 4
-    limit = _TAIL * 100.0 ** (smoothing - 0.5) * _noise(values[measured]) * _noise_bend(strength)
+    noise, freedom = _noise(values[measured])
+    usual = max(_chi_square(_SURPRISE, freedom) * 10.0 ** (_PATIENCE * (smoothing - 0.5)), 1.3)
     stiffness = np.full(len(values) - 2, strength)
     for _ in range(_ROUNDS):
         path = _path(filled, weights, stiffness)
-        bend = np.sum(np.diff(path, 2, axis=0) ** 2, axis=1)
-        stiffness = strength / (1.0 + _widened(bend) / limit)
+        bend = _widened(np.sum(np.diff(path, 2, axis=0) ** 2, axis=1))
+        stiffness = np.minimum(_stiffness_for(bend / (usual * noise)), strength)
     return path
 
 
-def _noise(values: Array) -> float:
-    """Variance of the noise, all channels together, from the calmer frames' fourth differences, which no smooth motion has."""
-    fourth = np.sum(np.diff(values, 4, axis=0) ** 2, axis=1) / 70.0
-    return max(float(np.quantile(fourth, _CALM)), 1e-18)
+def _noise(values: Array) -> tuple[float, float]:
+    """Variance of the noise, all channels together, and how many independent channels it is worth.
+
+    From the calmer frames' fourth differences, which no smooth motion has.
+    """
+    fourth = np.diff(values, 4, axis=0) / np.sqrt(70.0)
+    power = np.sum(fourth**2, axis=1)
+    calm = fourth[power <= np.quantile(power, 0.5)]
+    spectrum = calm.T @ calm if calm.shape[1] < calm.shape[0] else calm @ calm.T
+    freedom = float(np.trace(spectrum) ** 2 / max(np.sum(spectrum**2), 1e-300))
+    return max(float(np.quantile(power, _CALM)) / _chi_square(_CALM_NORMAL, freedom), 1e-18), freedom
 
 
-def _noise_bend(strength: float) -> float:
-    """The squared second difference that white noise of unit variance keeps behind a smoother of this stiffness."""
-    bend = (2.0 - 2.0 * np.cos(np.linspace(0.0, np.pi, 2048))) ** 2
-    return float(np.mean(bend / (1.0 + strength * bend) ** 2))
+def _chi_square(normal: float, freedom: float) -> float:
+    """Quantile of chi-square over its mean, at that many normal deviations (Wilson and Hilferty)."""
+    share = 2.0 / (9.0 * max(freedom, 1.0))
+    return max(1.0 - share + normal * np.sqrt(share), 0.1) ** 3
+
+
+def _stiffness_for(bend: Array) -> Array:
+    """The stiffness behind which white noise of unit variance keeps that mean squared second difference."""
+    stiffness, bends = _bend_table()
+    return np.exp(np.interp(-np.log(np.maximum(bend, 1e-30)), -bends, stiffness))
+
+
+@lru_cache(maxsize=1)
+def _bend_table() -> tuple[Array, Array]:
+    bend = (2.0 - 2.0 * np.cos(np.linspace(0.0, np.pi, 4096))) ** 2
+    grid = np.linspace(np.log(1e-6), np.log(1e8), 120)
+    return grid, np.log(np.mean(bend / (1.0 + np.exp(grid)[:, None] * bend) ** 2, axis=1))
 
 
 def _widened(bend: Array) -> Array:
