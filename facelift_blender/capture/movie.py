@@ -36,6 +36,9 @@ HOLD = 0.5
 UNSEEKABLE = "mpeg"
 """MPEG program streams have no table of key frames: they are read from their start."""
 
+TEXT_ART = frozenset(("tty", "bin", "xbin", "adf", "idf"))
+"""What FFmpeg takes any text for."""
+
 PQ, HLG = 16, 18
 """Transfer characteristics of high dynamic range, as H.273 numbers them."""
 
@@ -115,7 +118,9 @@ def _open(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     except PermissionError:
         raise FaceLiftError(f"{path.name} may not be read; give yourself the right to read it.") from None
     except (av.error.FFmpegError, OSError):
-        raise FaceLiftError(f"{path.name} is not a movie that can be read; it is damaged, cut off or of another kind.") from None
+        container = None
+    if container is None or container.format.name in TEXT_ART:
+        raise FaceLiftError(f"{path.name} is not a movie that can be read; it is damaged, cut off or of another kind.")
     with container:
         yield container, _picture_stream(container, path)
 
@@ -137,12 +142,12 @@ def _kinds(container: InputContainer) -> str:
 
 def _timing(container: InputContainer, stream: VideoStream, fps: float | None) -> Timing:
     rate = Fraction(stream.guessed_rate or 0) or Fraction(fps or 24).limit_denominator(1001)
-    seconds = _seconds(container, stream)
+    seconds = _seconds(container, stream, rate)
     count = stream.frames if seconds is None else math.floor(seconds * rate + Fraction(1, 2))
     return Timing(rate, stream.time_base, stream.start_time or 0, count)
 
 
-def _seconds(container: InputContainer, stream: VideoStream) -> Fraction | None:
+def _seconds(container: InputContainer, stream: VideoStream, rate: Fraction) -> Fraction | None:
     """How long the picture runs: the stream's word, else the container's, else (a recording of a browser) by looking."""
     if stream.duration is not None:
         return stream.duration * stream.time_base
@@ -152,8 +157,8 @@ def _seconds(container: InputContainer, stream: VideoStream) -> Fraction | None:
         return Fraction(container.duration, 1_000_000) - max(late, 0)
     if stream.frames:
         return None
-    ends = [packet.pts + (packet.duration or 0) for packet in container.demux(stream) if packet.pts is not None]
-    return (max(ends) - (stream.start_time or 0)) * stream.time_base if ends else Fraction(0)
+    times = [packet.pts for packet in container.demux(stream) if packet.pts is not None]
+    return (max(times) - (stream.start_time or 0)) * stream.time_base + 1 / rate if times else Fraction(0)
 
 
 def _start(stream: VideoStream) -> Fraction:
