@@ -79,13 +79,13 @@ def estimate_clip(pixels: Array, white: Array, shapes: Array, modes: Array, pose
 def key_frames(pose: Pose, white: Array) -> Array:
     """Rows (K,) of frames that together show the head from the most different sides, distances and places, in order."""
     count = len(pose.scales)
-    wanted = min(count, 32 + count // 20, 96)
+    wanted = min(count, 40 + count // 20, 96)
     middle = pose.rotations[count // 2]
     place = pose.anchors / np.median(pose.scales)
     sides = np.concatenate([rotation_vector(middle.T @ pose.rotations) / 0.15, np.log(pose.scales)[:, None] / 0.1, place / 0.2], axis=1)
     trusted = np.median(white[..., 0, 0], axis=1) > 0
     farness = np.where(trusted, np.inf, -1.0)
-    rows = [int(np.argmax(trusted))]
+    rows = [int(np.argmin(np.sum((sides - np.median(sides, axis=0)) ** 2, axis=1) - trusted * 1e9))]
     while len(rows) < wanted:
         farness = np.minimum(farness, np.sum((sides - sides[rows[-1]]) ** 2, axis=1))
         farness[rows[-1]] = -1.0
@@ -156,7 +156,7 @@ def _adjust(problem: _Problem, state: _State, prior: Prior, steps: int) -> _Stat
     """Gauss-Newton on all unknowns at once."""
     precision = np.concatenate([[1.0 / max(prior.doubt, 1e-6) ** 2], np.ones(problem.basis.shape[2])])
     for _ in range(steps):
-        normal = _normal(problem, state, prior, precision)
+        normal = _normal(problem, state, prior)
         tied = np.linalg.solve(normal.frame, np.concatenate([normal.tie, normal.frame_side[..., None]], axis=2))
         across = np.swapaxes(normal.tie, 1, 2) @ tied
         reduced = normal.shared.sum(axis=0) + np.diag(precision) - across[..., :-1].sum(axis=0)
@@ -169,7 +169,7 @@ def _adjust(problem: _Problem, state: _State, prior: Prior, steps: int) -> _Stat
     return replace(state, variance=_variance(reduced, scores))
 
 
-def _normal(problem: _Problem, state: _State, prior: Prior, precision: Array) -> _Normal:
+def _normal(problem: _Problem, state: _State, prior: Prior) -> _Normal:
     inverse = state.strength / prior.focal
     model, by_pose, by_point, by_inverse = linearise(problem.shapes(state), state.pose, inverse)
     residuals = whiten(problem.white, (problem.pixels - model)[..., None])

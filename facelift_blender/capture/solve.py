@@ -95,9 +95,17 @@ def _checked(raw: Observations) -> Observations:
     with np.errstate(invalid="ignore"):
         ahead = raw.translations[:, 2] > 0
     found = raw.found & whole & seen & ahead
+    if found.any() and not _is_face(np.median(raw.landmarks_3d[found], axis=0)):
+        raise FaceLiftError("The landmarks do not form a face: they lie in a row; the regressor's file may be wrong.")
     if not found.any():
         raise FaceLiftError("There is no frame with a face to solve; check the range, or that the face is large enough and not hidden.")
     return replace(raw, found=found)
+
+
+def _is_face(shape: Array) -> bool:
+    """Whether points (N, 3) spread over at least a plane."""
+    spread = np.linalg.svd(shape - shape.mean(axis=0), compute_uv=False)
+    return bool(spread[1] > 0.02 * spread[0] > 0)
 
 
 def _prior(clip: Clip, settings: SolveSettings) -> Prior:
