@@ -290,7 +290,7 @@ def test_sound_only(tmp_path: Path) -> None:
 def test_unknown_compression(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", 3)
     path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
-    with pytest.raises(FaceLiftError, match=r"compression of clip\\.mp4 is not supported"):
+    with pytest.raises(FaceLiftError, match=r"compression of clip\.mp4 is not supported"):
         probe(path)
 
 

@@ -52,7 +52,12 @@ def _composite(scene: Any, movie: Any) -> None:
     tree.links.new(plate.outputs["Image"], result.inputs[0])
 
 
-@pytest.mark.parametrize("name", KINDS)
+def _shown_wrongly(name: str) -> bool:
+    """Before 4.4 Blender does not turn clips upright, and loses its place in transport streams."""
+    return bpy.app.version < (4, 4) and ("turned" in name or name.endswith(".ts"))
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if not _shown_wrongly(name)])
 def test_every_frame_is_what_blender_shows(name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     clip = probe(write_clip(tmp_path / name, **KINDS[name]))
     movie, shown = shown_by_blender(clip, tmp_path)
