@@ -8,7 +8,7 @@ frame, about once a second, after a cut and while a face is lost; otherwise the 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -38,7 +38,7 @@ ACCEPT = 0.5
 
 LOOK_SECONDS = 1.0
 LOST_LOOK_SECONDS = 0.2
-"""Time between the detector's looks: for new faces, and while one is lost."""
+"""Time between the detector's looks: for new faces, and while one of several is lost."""
 
 FEW_FRAMES = 12
 
@@ -182,11 +182,12 @@ class Tracker:
         return [actor for actor in self.actors if not actor.closed and (not actor.lost or self._frame - actor.last_frame <= horizon)]
 
     def _should_look(self, frame: int) -> bool:
+        """On every frame while no face is followed, often while one of several is lost, else now and then for new ones."""
         active = self._active()
-        waiting = not active or any(actor.lost for actor in active)
-        just_lost = any(actor.lost and actor.last_frame == self._frame for actor in active)
-        pause = LOST_LOOK_SECONDS if waiting else LOOK_SECONDS
-        return just_lost or frame - self._looked >= pause * self.clip.fps
+        if all(actor.lost for actor in active):
+            return True
+        pause = LOST_LOOK_SECONDS if any(actor.lost for actor in active) else LOOK_SECONDS
+        return frame - self._looked >= pause * self.clip.fps
 
     def _look(self, frame: int, image: Image) -> list[Face]:
         self._looked = frame
@@ -305,7 +306,9 @@ def _solve_all(
         told = [*warnings, *_doubts(name, actor)]
         models = (tracker.detect, tracker.regress)
         provenance = describe(tracker.clip, settings, models, tracker.seconds, tracker.read, len(actor.estimates), told)
-        takes.append(solve(actor.observations(tracker.focal), tracker.clip, settings.solve, name, provenance))
+        take = solve(actor.observations(tracker.focal), tracker.clip, settings.solve, name, provenance)
+        milliseconds = {**provenance["milliseconds"], **take.provenance.get("solve_ms", {})}
+        takes.append(replace(take, provenance={**take.provenance, "milliseconds": milliseconds}))
     yield Progress(len(takes), len(chosen), "solve", perf_counter() - started)
     return takes
 
