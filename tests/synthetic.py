@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facelift_blender.capture import topology
-from facelift_blender.capture.types import Array, Clip, Distortion, Lens, Observations, Take
+from facelift_blender.capture.types import Array, Clip, Lens, Observations, Take
 from facelift_blender.rigs import arkit
 
 FRONTAL = np.diag([1.0, -1.0, -1.0])
@@ -156,7 +156,6 @@ class Performance:
     depth_error: float = 0.0
     assumed: float = 1400.0
     seed: int = 0
-    distortion: Distortion = Distortion()
 
 
 def motion(performance: Performance) -> tuple[Array, Array]:
@@ -185,7 +184,7 @@ def make_take(performance: Performance = Performance()) -> Take:
     rotations, translations = motion(performance)
     clip = Clip("synthetic.mp4", performance.width, performance.height, performance.fps, count)
     center = (performance.width / 2, performance.height / 2)
-    lens = Lens(performance.width, performance.height, np.full(count, performance.focal), (performance.focal,) * 2, center, distortion=performance.distortion)
+    lens = Lens(performance.width, performance.height, np.full(count, performance.focal), (performance.focal,) * 2, center)
     covariances = np.broadcast_to(np.eye(2) * max(performance.noise, 1e-3) ** 2, (count, topology.COUNT, 2, 2)).copy()
     raw = _observe(performance, landmarks, rotations, translations, covariances, center)
     return Take(
@@ -195,7 +194,9 @@ def make_take(performance: Performance = Performance()) -> Take:
     )  # fmt: skip
 
 
-def _observe(performance: Performance, landmarks: Array, rotations: Array, translations: Array, covariances: Array, center: tuple[float, float]) -> Observations:
+def _observe(
+    performance: Performance, landmarks: Array, rotations: Array, translations: Array, covariances: Array, center: tuple[float, float]
+) -> Observations:
     random = np.random.default_rng(performance.seed)
     count, assumed = performance.frames, performance.assumed
     pixels = project(landmarks, rotations, translations, performance.focal, center)

@@ -73,7 +73,7 @@ def estimate_clip(pixels: Array, white: Array, shapes: Array, modes: Array, pose
     known = Prior(focal.value, 0.0, focal.source)
     last = _adjust(problem, replace(state, strength=1.0), known, _STEPS // 2)
     offset = basis @ last.field + _leftovers(problem, last, known)
-    return ClipEstimate(focal, offset, _warnings(focal, prior))
+    return ClipEstimate(focal, offset, _warnings(focal))
 
 
 def key_frames(pose: Pose, white: Array) -> Array:
@@ -108,7 +108,8 @@ def face_field(mean: Array) -> Array:
     depth = (mean[:, 2:] - mean[:, 2].mean()) * np.array([0.0, 0.0, _DEPTH_DOUBT])
     basis = np.concatenate([*axes, depth[..., None]], axis=2).reshape(mean.size, -1)
     middle = mean - mean.mean(axis=0)
-    rigid = np.concatenate([*(np.tile(axis, (len(mean), 1))[..., None] for axis in np.eye(3)), -cross_matrix(middle)], axis=2).reshape(mean.size, 6)
+    shifts = np.broadcast_to(np.eye(3), (len(mean), 3, 3))
+    rigid = np.concatenate([shifts, -cross_matrix(middle)], axis=2).reshape(mean.size, 6)
     basis = (basis - rigid @ np.linalg.lstsq(rigid, basis, rcond=None)[0]).reshape(*mean.shape, -1)
     front = middle[:, :2] / np.sum(middle[:, :2] ** 2)
     return basis - middle[..., None] * np.einsum("nd,ndp->p", front, basis[:, :2])
@@ -229,11 +230,9 @@ def _leftovers(problem: _Problem, state: _State, known: Prior) -> Array:
     return np.linalg.solve(normal, np.einsum("tnij,tnik->njk", slopes, residuals * weight))[..., 0]
 
 
-def _warnings(focal: Focal, prior: Prior) -> tuple[str, ...]:
+def _warnings(focal: Focal) -> tuple[str, ...]:
     if focal.source != "prior":
         return ()
     low, high = (round(100 * (edge / focal.value - 1.0)) for edge in focal.interval)
-    return (
-        f"The head's motion does not tell the focal length ({low:+d} to {high:+d} %): a longer lens and a head further away look alike. "
-        "Give the lens if you know it.",
-    )
+    alike = "a longer lens and a head further away look alike. Give the lens if you know it."
+    return (f"The head's motion does not tell the focal length ({low:+d} to {high:+d} %): {alike}",)

@@ -81,7 +81,8 @@ def _formula(points: Array, distortion: Distortion) -> tuple[Array, Array]:
     if distortion.model in ("DIVISION", "NUKE"):
         factor, slope = 1.0 / factor, -slope / factor**2
     x, y = points[..., 0], points[..., 1]
-    moved = points * factor[..., None] + np.stack([p1 * (square + 2 * x * x) + 2 * p2 * x * y, p2 * (square + 2 * y * y) + 2 * p1 * x * y], -1)
+    sideways = [p1 * (square + 2 * x * x) + 2 * p2 * x * y, p2 * (square + 2 * y * y) + 2 * p1 * x * y]
+    moved = points * factor[..., None] + np.stack(sideways, axis=-1)
     tangential = np.array([[6 * p1 * x + 2 * p2 * y, 2 * p1 * y + 2 * p2 * x], [2 * p2 * x + 2 * p1 * y, 6 * p2 * y + 2 * p1 * x]])
     jacobian = factor[..., None, None] * np.eye(2) + 2 * slope[..., None, None] * points[..., :, None] * points[..., None, :]
     return moved, jacobian + np.moveaxis(tangential, (0, 1), (-2, -1))

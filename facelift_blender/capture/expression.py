@@ -28,9 +28,7 @@ _SPARSITY = 0.15
 _ITERATIONS = 200
 _CALM_SHARE = 0.3
 _CLOSED_SHARE = 0.4
-_LIDS = (
-    ("right", (37, 38), (41, 40)), ("left", (43, 44), (47, 46)),
-)  # fmt: skip
+_LIDS = (((37, 38), (41, 40)), ((43, 44), (47, 46)))
 _LIPS = ((61, 67), (62, 66), (63, 65))
 
 
@@ -120,8 +118,9 @@ def fitted_basis(neutral: Array, basis: Basis) -> Basis:
 def _features(moves: Array, neutral: Array) -> Array:
     """What the fit compares, (..., 3 N + extra) metres: moves (..., N, 3), the gaps of lids and lips, the irises in their eyes."""
     flat = moves.reshape(*moves.shape[:-2], -1)
-    gaps = [_gap(moves, neutral, upper, lower) for _, upper, lower in _LIDS] + [_gap(moves, neutral, (u,), (v,)) for u, v in _LIPS]
-    gaze = [moves[..., iris, :2] - moves[..., corners, :2].mean(axis=-2) for iris, corners in zip(topology.IRIS_CENTERS, topology.EYE_CORNERS, strict=True)]
+    gaps = [_gap(moves, neutral, upper, lower) for upper, lower in _LIDS] + [_gap(moves, neutral, (u,), (v,)) for u, v in _LIPS]
+    eyes = zip(topology.IRIS_CENTERS, topology.EYE_CORNERS, strict=True)
+    gaze = [moves[..., iris, :2] - moves[..., corners, :2].mean(axis=-2) for iris, corners in eyes]
     return np.concatenate([flat, np.stack(gaps, axis=-1), *gaze], axis=-1)
 
 

@@ -37,7 +37,8 @@ class Pose:
 
     def moved(self, step: Array) -> Pose:
         """The pose after a step (T, 6): a small turn about the camera's axes, the anchor, the logarithm of the scale."""
-        turn = rotation_matrix(step[:, :3] * np.minimum(1.0, _LONGEST_TURN / np.maximum(np.linalg.norm(step[:, :3], axis=1), 1e-12))[:, None])
+        length = np.maximum(np.linalg.norm(step[:, :3], axis=1, keepdims=True), 1e-12)
+        turn = rotation_matrix(step[:, :3] * np.minimum(1.0, _LONGEST_TURN / length))
         return Pose(turn @ self.rotations, self.anchors + step[:, 3:5], self.scales * np.exp(np.clip(step[:, 5], -1.0, 1.0)))
 
 
@@ -55,7 +56,8 @@ def rotation_matrix(vectors: Array) -> Array:
 
 def rotation_vector(matrices: Array) -> Array:
     """Matrices (..., 3, 3) to rotation vectors (..., 3), the short way round; good up to half a turn."""
-    skew = np.stack([matrices[..., 2, 1] - matrices[..., 1, 2], matrices[..., 0, 2] - matrices[..., 2, 0], matrices[..., 1, 0] - matrices[..., 0, 1]], -1)
+    twice = matrices - np.swapaxes(matrices, -1, -2)
+    skew = np.stack([twice[..., 2, 1], twice[..., 0, 2], twice[..., 1, 0]], axis=-1)
     sine = 0.5 * np.linalg.norm(skew, axis=-1)
     angle = np.arctan2(sine, 0.5 * (np.trace(matrices, axis1=-2, axis2=-1) - 1.0))
     return skew * (0.5 / np.sinc(np.minimum(angle, np.pi - 1e-6) / np.pi))[..., None]

@@ -127,9 +127,10 @@ def _pupil_distance(shape: Array) -> float:
 class _Sight:
     """The found frames as the solve wants them.
 
-    pixels (F, N, 2) straightened, from the picture's centre, in units of a pixel's width; own_white (F, N, 2, 2)
-    whitens the regressor's errors in the picture, white those and what its shapes leave in doubt, (N,) metres; shapes (F, N, 3) canonical, the rigid part taken out; neutral (N, 3) of those; components (3 N, C) of their variation, largest
-    first, and its deviations (C,); pose: the regressor's, for those shapes.
+    pixels: (F, N, 2) straightened, from the picture's centre, in units of a pixel's width.
+    own_white: (F, N, 2, 2) whitens the regressor's errors in the picture; white: those and what its shapes leave in doubt.
+    doubt: (N,) that doubt, metres. shapes: (F, N, 3) canonical, the rigid part taken out; neutral: (N, 3) of those.
+    components: (3 N, C) of their variation, largest first; deviations: (C,). pose: the regressor's, for those shapes.
     """
 
     pixels: Array

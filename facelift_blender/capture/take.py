@@ -36,6 +36,11 @@ _FINITE_WHERE_VALID = ("rotations", "translations", "landmarks", "weights")
 _KINDS = {"frames": "iu", "valid": "b", "observable": "b", "raw.frames": "iu", "raw.found": "b"}
 
 
+_DAMAGE = (
+    zipfile.BadZipFile, ValueError, KeyError, EOFError, TypeError, AttributeError, OverflowError, RecursionError, NotImplementedError,
+)  # fmt: skip
+
+
 def project(take: Take) -> Array:
     """The solved landmarks on the plate: (T, N, 2) pixels, through pose, lens and distortion; NaN where the take is not valid."""
     camera = take.landmarks @ np.swapaxes(take.rotations, 1, 2) + take.translations[:, None]
@@ -73,18 +78,17 @@ def load_take(path: Path) -> Take:
         raise FaceLiftError(f"There is no take at {path}.") from error
     except OSError as error:
         raise FaceLiftError(f"The take {path} cannot be read: {error.strerror or error}.") from error
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, TypeError, AttributeError, OverflowError, RecursionError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise FaceLiftError(f"{path} is damaged or is not a take of FaceLift; track the footage again.") from error
     _check_values(arrays, path)
     return _take(arrays, header, path)
 
 
 def _arrays(take: Take) -> dict[str, Array]:
-    sources = {"focal": take.lens.focal}
-    return {
-        name: np.asarray(sources[name] if name in sources else getattr(take.raw if name.startswith("raw.") else take, name.removeprefix("raw.")))
-        for name in _SHAPES
-    }
+    def owner(name: str) -> Take | Observations | Lens:
+        return take.raw if name.startswith("raw.") else take.lens if name == "focal" else take
+
+    return {name: np.asarray(getattr(owner(name), name.removeprefix("raw."))) for name in _SHAPES}
 
 
 def _header(take: Take) -> dict[str, Any]:
@@ -100,7 +104,8 @@ def _read_header(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     with archive.open("header.npy") as file:
         header = json.loads(np.lib.format.read_array(file, allow_pickle=False).tobytes())
     if header["facelift_take"] > VERSION:
-        raise FaceLiftError(f"{path} was written by a newer FaceLift (take version {header['facelift_take']}); update the extension to open it.")
+        version = header["facelift_take"]
+        raise FaceLiftError(f"{path} was written by a newer FaceLift (take version {version}); update the extension to open it.")
     return header
 
 
@@ -131,8 +136,9 @@ def _check_shapes(shapes: Mapping[str, tuple[int, ...]], header: Mapping[str, An
 
 def _check_values(arrays: Mapping[str, Array], path: Path | str) -> None:
     valid = arrays["valid"]
-    holes = [name for name in _ALWAYS_FINITE if not np.all(np.isfinite(arrays[name]))]
-    holes += [name for name in _FINITE_WHERE_VALID if valid.shape == arrays[name].shape[:1] and not np.all(np.isfinite(arrays[name][valid]))]
+    shown = {name: arrays[name] for name in _ALWAYS_FINITE}
+    shown |= {name: arrays[name][valid] for name in _FINITE_WHERE_VALID if valid.shape == arrays[name].shape[:1]}
+    holes = [name for name, array in shown.items() if not np.all(np.isfinite(array))]
     if holes:
         raise FaceLiftError(f"The take of {path} lacks numbers in {', '.join(holes)}; track the footage again.")
 

@@ -59,7 +59,8 @@ def test_bad_models_are_named(distortion: Distortion) -> None:
 
 
 def test_pixels_round_trip_with_wide_pixels() -> None:
-    lens = Lens(1440, 1080, np.array([1500.0, 1600.0]), (1, 2), (700.0, 560.0), pixel_aspect=1.333, distortion=Distortion("NUKE", (0.05, 0.01)))
+    distortion = Distortion("NUKE", (0.05, 0.01))
+    lens = Lens(1440, 1080, np.array([1500.0, 1600.0]), (1, 2), (700.0, 560.0), pixel_aspect=1.333, distortion=distortion)
     pixels = np.random.default_rng(0).uniform((0, 0), (1440, 1080), (2, 50, 2))
     np.testing.assert_allclose(camera.to_pixels(camera.to_rays(pixels, lens), lens), pixels, atol=1e-6)
 

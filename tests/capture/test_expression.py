@@ -39,7 +39,9 @@ def test_weights_are_recovered(basis: Basis, noise: float, error: float) -> None
     truth, seen = talking(TIMES), expression.observable(basis.neutral, basis)
     found = expression.fit_weights(perform(basis, truth, noise), basis.neutral, basis=basis)
     assert np.abs(found - truth)[:, seen].mean() < error
-    assert found.min() >= 0 and found.max() <= 1 and not found[:, ~seen].any()
+    assert found.min() >= 0
+    assert found.max() <= 1
+    assert not found[:, ~seen].any()
 
 
 def test_rest_is_zero(basis: Basis) -> None:
@@ -52,12 +54,14 @@ def test_one_shape_alone(basis: Basis, name: str) -> None:
     """0.5 of it gives 0.5 of it within 0.1, and nothing else above 0.2."""
     found = expression.fit_weights(perform(basis, one(name, 0.5)), basis.neutral, basis=basis)[0]
     others = np.delete(found, arkit.INDEX[name])
-    assert abs(found[arkit.INDEX[name]] - 0.5) < 0.1 and others.max() < 0.2
+    assert abs(found[arkit.INDEX[name]] - 0.5) < 0.1
+    assert others.max() < 0.2
 
 
 def test_left_and_right_are_independent(basis: Basis) -> None:
     found = expression.fit_weights(perform(basis, one("eyeBlinkLeft")), basis.neutral, basis=basis)[0]
-    assert found[arkit.INDEX["eyeBlinkLeft"]] > 0.9 and found[arkit.INDEX["eyeBlinkRight"]] < 0.05
+    assert found[arkit.INDEX["eyeBlinkLeft"]] > 0.9
+    assert found[arkit.INDEX["eyeBlinkRight"]] < 0.05
 
 
 def test_mirrored_landmarks_give_the_twins_weights(basis: Basis) -> None:
@@ -98,7 +102,8 @@ def test_gaze_follows_the_irises(basis: Basis) -> None:
         truth[:, arkit.INDEX["eyeLook" + name]] = np.clip(value, 0, None)
     found = expression.fit_weights(perform(basis, truth), basis.neutral, basis=basis)
     side = found[:, arkit.INDEX["eyeLookInLeft"]] - found[:, arkit.INDEX["eyeLookOutLeft"]]
-    assert np.corrcoef(side, look)[0, 1] > 0.99 and np.abs(side - look).max() < 0.15
+    assert np.corrcoef(side, look)[0, 1] > 0.99
+    assert np.abs(side - look).max() < 0.15
 
 
 def test_what_landmarks_cannot_show_is_said(basis: Basis) -> None:
@@ -118,7 +123,8 @@ def test_frames_without_landmarks_have_no_weights() -> None:
     landmarks = perform(SYNTHETIC, talking(TIMES[:5]))
     landmarks[2] = np.nan
     found = expression.fit_weights(landmarks, face(), basis=SYNTHETIC)
-    assert np.isnan(found[2]).all() and np.isfinite(found[[0, 1, 3, 4]]).all()
+    assert np.isnan(found[2]).all()
+    assert np.isfinite(found[[0, 1, 3, 4]]).all()
 
 
 def test_neutral_is_found_in_somebody_who_talks_and_blinks() -> None:

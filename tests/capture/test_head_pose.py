@@ -39,10 +39,11 @@ def test_metric_pose_round_trip() -> None:
 def test_slopes_against_finite_differences() -> None:
     pose, inverse, step = some_pose(), 1 / 1300, 1e-6
     points = np.tile(face(), (3, 1, 1))
-    pixels, by_pose, by_point, by_inverse = head_pose.linearise(points, pose, inverse)
+    _, by_pose, by_point, by_inverse = head_pose.linearise(points, pose, inverse)
     for axis in range(6):
         move = np.tile(np.eye(6)[axis] * step, (3, 1))
-        slope = (head_pose.reproject(points, pose.moved(move), inverse) - head_pose.reproject(points, pose.moved(-move), inverse)) / (2 * step)
+        ahead, behind = (head_pose.reproject(points, pose.moved(sign * move), inverse) for sign in (1, -1))
+        slope = (ahead - behind) / (2 * step)
         np.testing.assert_allclose(by_pose[..., axis], slope, rtol=1e-5, atol=1e-3)
     for axis, move in enumerate(np.eye(3) * step):
         slope = (head_pose.reproject(points + move, pose, inverse) - head_pose.reproject(points - move, pose, inverse)) / (2 * step)
@@ -108,7 +109,9 @@ def test_strays_move_points_onto_the_picture_and_outliers_little() -> None:
     white = head_pose.whitener(np.broadcast_to(0.04 * np.eye(2), (1, 150, 2, 2)))
     found = head_pose.strays(pixels, white, points, pose, 1 / 1400, np.full(150, 0.001))
     errors = np.linalg.norm(head_pose.reproject(points + found, pose, 1 / 1400) - pixels, axis=-1)[0]
-    assert errors[50] < 0.05 and np.linalg.norm(found[0, 60]) < 0.005 and np.abs(found[0, :50]).max() < 1e-12
+    assert errors[50] < 0.05
+    assert np.linalg.norm(found[0, 60]) < 0.005
+    assert np.abs(found[0, :50]).max() < 1e-12
 
 
 def test_align_takes_out_the_rigid_part_and_leaves_the_jaw() -> None:
@@ -121,4 +124,5 @@ def test_align_takes_out_the_rigid_part_and_leaves_the_jaw() -> None:
     nose = list(range(27, 31))
     assert np.std(aligned[:, nose], axis=0).max() < 3e-4
     assert np.corrcoef(aligned[:, 8, 1], opening)[0, 1] < -0.99
-    assert mean.shape == (150, 3) and spread[8] > 5 * spread[27]
+    assert mean.shape == (150, 3)
+    assert spread[8] > 5 * spread[27]

@@ -81,7 +81,8 @@ def test_doubtful_measurements_count_less() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
 def test_short_clips(count: int) -> None:
     values = np.random.default_rng(5).normal(0, 1, (count, 4))
-    assert smoothing.smooth(values, 0.5).shape == values.shape and np.isfinite(smoothing.smooth(values, 0.5)).all()
+    assert smoothing.smooth(values, 0.5).shape == values.shape
+    assert np.isfinite(smoothing.smooth(values, 0.5)).all()
 
 
 def test_segments_split_at_long_gaps_only() -> None:
