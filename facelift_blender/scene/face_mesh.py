@@ -62,7 +62,8 @@ def _new_material(part: str) -> bpy.types.Material:
     material = bpy.data.materials.new(f"FaceLift.{part}")
     material[MARK] = part
     material.diffuse_color, material.roughness = color, roughness
-    material.use_nodes = True
+    if material.node_tree is None:
+        material.use_nodes = True
     shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
     shader.inputs["Base Color"].default_value = color
     shader.inputs["Roughness"].default_value = roughness

@@ -10,7 +10,7 @@ import numpy as np
 from ..capture.types import Array
 from ..rigs.head import PARTS, Head
 
-STIFFNESS: Final = 2e-3
+STIFFNESS: Final = 1e-3
 """Metres of smoothing in the warp: landmarks this close together, and noise of this size, are averaged."""
 
 
