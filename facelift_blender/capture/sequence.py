@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,9 @@ from .types import Clip, FaceLiftError, Image
 
 SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".exr", ".tif", ".tiff", ".bmp", ".webp", ".tga", ".dpx", ".hdr", ".jp2"])
 """File names that are pictures; others are movies."""
+
+LONGEST_GAP = 1000
+"""Numbers further apart than this are of different sequences."""
 
 LINEAR = frozenset((".exr", ".hdr"))
 BY_FFMPEG = frozenset((".exr", ".tga", ".dpx"))
@@ -144,18 +148,18 @@ def _split(name: str) -> tuple[str, str, str]:
 
 
 def _files(first: Path) -> dict[int, Path]:
-    """The files of the sequence that `first` begins, by clip frame."""
+    """The files of the sequence that `first` begins, by clip frame, up to a gap too long to be one."""
     head, number, tail = _split(first.name)
     if not number:
         return {1: first}
     files = {1: first}
     for path in first.parent.iterdir():
         other = _split(path.name)
-        if other[1] and (other[0], other[2]) == (head, tail) and len(other[1]) >= len(number):
-            frame = int(other[1]) - int(number) + 1
-            if frame >= 1:
-                files[frame] = path
-    return files
+        if (other[0], other[2]) == (head, tail) and other[1] == f"{int(other[1] or 0):0{len(number)}d}":
+            files[int(other[1]) - int(number) + 1] = path
+    frames = sorted(frame for frame in files if frame >= 1)
+    end = next((before for before, after in pairwise(frames) if after - before > LONGEST_GAP), frames[-1])
+    return {frame: files[frame] for frame in frames if frame <= end}
 
 
 def _focal_mm(path: Path) -> float | None:

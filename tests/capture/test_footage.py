@@ -141,7 +141,7 @@ def test_metadata_names_the_lens(tmp_path: Path) -> None:
 def write_sequence(folder: Path, numbers: list[int], ending: str = ".png") -> Path:
     folder.mkdir(exist_ok=True)
     for number in numbers:
-        data = cv2.imencode(ending, picture(number)[:, :, ::-1])[1]
+        data = cv2.imencode(ending, picture(number % 256)[:, :, ::-1])[1]
         (folder / f"shot_{number:04d}{ending}").write_bytes(data.tobytes())
     return folder / f"shot_{numbers[0]:04d}{ending}"
 
@@ -159,6 +159,23 @@ def test_gaps_in_a_sequence_are_named_and_left_out(tmp_path: Path) -> None:
     assert clip.missing == (3, 4, 7, 8)
     assert (clip.frame_count, clip.fps) == (9, 25)
     assert [(frame, code_of(image)) for frame, image in read_frames(clip, 2, 6)] == [(2, 8), (5, 11), (6, 12)]
+
+
+@pytest.mark.parametrize("first", [1_234_567_890, 20_261_122_180_000_000])
+def test_huge_numbers(first: int, tmp_path: Path) -> None:
+    clip = probe(write_sequence(tmp_path, [first, first + 1, first + 3, first + 10**9]))
+    assert (clip.frame_count, clip.missing) == (4, (3,))
+    assert [frame for frame, _ in read_frames(clip)] == [1, 2, 4]
+
+
+def test_numbers_padded_otherwise_are_another_sequence(tmp_path: Path) -> None:
+    """Blender writes the next number with as many digits as the first has."""
+    first = write_sequence(tmp_path, [8, 9])
+    (tmp_path / "shot_00010.png").write_bytes(first.read_bytes())
+    assert probe(first).frame_count == 2
+    for number in (8, 9, 10):
+        (tmp_path / f"take{number}.png").write_bytes(first.read_bytes())
+    assert probe(tmp_path / "take8.png").frame_count == 3
 
 
 def test_a_folder_stands_for_its_longest_sequence(tmp_path: Path) -> None:
