@@ -139,11 +139,15 @@ def predict(arguments: argparse.Namespace) -> int:
     return run([blender_environment(), BATCH, "--", "predict", *arguments.rest])
 
 
+PYTEST = "import os, sys, pytest; code = pytest.main(sys.argv[1:]); sys.stdout.flush(); sys.stderr.flush(); os._exit(code)"
+"""Blender as a module now and then waits for its own threads for ever when Python ends in the usual way."""
+
+
 def test(arguments: argparse.Namespace) -> int:
     """The suite on one Blender; then, unless tests were named, the training's own tests."""
-    code = run([blender_environment(arguments.blender), "-m", "pytest", *arguments.rest], ROOT)
+    code = run([blender_environment(arguments.blender), "-c", PYTEST, *arguments.rest], ROOT)
     if code == 0 and not arguments.rest and not arguments.no_training:
-        code = run([training_environment(), "-m", "pytest", "tests/models"], ROOT)
+        code = run([training_environment(), "-c", PYTEST, "tests/models"], ROOT)
     return code
 
 
