@@ -65,8 +65,9 @@ class Timing:
 def probe_movie(path: Path, fps: float | None = None) -> Clip:
     """What a movie says of itself; `fps` counts only where the movie names no rate. Raises FaceLiftError."""
     with _open(path) as (container, stream):
-        frame = next(_decode(container, stream), None)
         timing = _timing(container, stream, fps)
+    with _open(path) as (container, stream):
+        frame = next(_decode(container, stream), None)
         if frame is None or timing.count < 1:
             raise FaceLiftError(f"No picture of {path.name} can be decoded; the file is damaged or was cut off.")
         turned = _quarter_turns(frame) % 2
@@ -157,8 +158,9 @@ def _seconds(container: InputContainer, stream: VideoStream, rate: Fraction) -> 
         return Fraction(container.duration, 1_000_000) - max(late, 0)
     if stream.frames:
         return None
-    times = [packet.pts for packet in container.demux(stream) if packet.pts is not None]
-    return (max(times) - (stream.start_time or 0)) * stream.time_base + 1 / rate if times else Fraction(0)
+    packets = [packet.pts for packet in container.demux(stream) if packet.size]
+    times = [pts for pts in packets if pts is not None]
+    return (max(times) - (stream.start_time or 0)) * stream.time_base + 1 / rate if times else len(packets) / rate
 
 
 def _start(stream: VideoStream) -> Fraction:
@@ -181,6 +183,7 @@ def _decode(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
     from av.error import FFmpegError
 
     expected = stream.start_time or 0
+    step = round(1 / ((stream.guessed_rate or 24) * stream.time_base)) or 1
     packets = container.demux(stream)
     while True:
         try:
@@ -196,7 +199,7 @@ def _decode(container: InputContainer, stream: VideoStream) -> Iterator[VideoFra
         for frame in frames:
             if frame.pts is None:
                 frame.pts = expected
-            expected = frame.pts + (frame.duration or 1)
+            expected = frame.pts + (frame.duration or step)
             yield frame
 
 

@@ -287,7 +287,7 @@ def _footage_warnings(clip: Clip, tracker: Tracker, total: int, stopped: bool) -
     if stopped:
         warnings.append(f"Tracking was stopped after {tracker.read} of {total} frames.")
     elif tracker.read < total - len(clip.missing):
-        warnings.append(f"Only {tracker.read} of {total} frames could be decoded; the file is damaged or was cut off.")
+        warnings.append(f"Only {tracker.read} of {total} frames have a picture; the rest is sound alone, or the file was cut off.")
     return warnings
 
 

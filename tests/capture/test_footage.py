@@ -90,11 +90,16 @@ def test_a_clip_without_a_length_is_measured(tmp_path: Path) -> None:
     with av.open(str(whole)) as source, av.open(Unseekable(tmp_path / "recorded.webm"), "w", format="webm") as target:
         stream = target.add_stream_from_template(source.streams.video[0])
         for packet in source.demux(video=0):
-            if packet.dts is not None:
+            if packet.size:
                 packet.stream = stream
                 target.mux(packet)
     assert probe(tmp_path / "recorded.webm").frame_count == 40
     assert codes(tmp_path / "recorded.webm") == list(range(1, 41))
+
+
+def test_a_bare_stream_without_times_is_counted(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "bare.h264", options={"preset": "ultrafast"})
+    assert codes(path) == list(range(1, 41))
 
 
 class Unseekable:
@@ -320,6 +325,22 @@ def test_a_movie_cut_off_keeps_the_frames_that_decode(tmp_path: Path) -> None:
     assert 5 < len(read) < 40
     assert all(frame == code for frame, code in read[:-16])
     assert clip.frame_count == 40
+
+
+def test_sound_may_run_on_a_little(tmp_path: Path) -> None:
+    """Blender counts by the longest stream and holds the last picture."""
+    path = tmp_path / "clip.mkv"
+    with av.open(str(write_clip(tmp_path / "silent.mkv"))) as source, av.open(str(path), "w") as target:
+        video = target.add_stream_from_template(source.streams.video[0])
+        sound = target.add_stream("pcm_s16le", rate=8000)
+        samples = av.AudioFrame.from_ndarray(np.zeros((1, 8000 * 48 // 30), np.int16), format="s16", layout="mono")
+        samples.rate = 8000
+        target.mux(sound.encode(samples))
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = video
+                target.mux(packet)
+    assert codes(path) == [*range(1, 41), *[40] * 8]
 
 
 def test_a_movie_that_lost_its_table_of_contents(tmp_path: Path) -> None:
