@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from facelift_blender.capture.crops import MARGIN, FaceCrop, box_of_landmarks, look_through
 from facelift_blender.capture.topology import MIRROR
@@ -32,7 +31,7 @@ class Half:
         self.tables = [table for _, table in stores]
         self.index = [(k, i) for k, table in enumerate(self.tables) for i in range(len(table["ends"]) - 1)]
         self.picture, self.negatives = picture, negatives
-        self.random = np.random.default_rng(seed)
+        self.seed, self.random = seed, np.random.default_rng(seed)
 
     def draw(self) -> Row:
         """One sample, augmented: picture (3, S, S), focal (1,), points (N, 2) in crop sides and what else the store knows."""
@@ -139,14 +138,23 @@ def occluded(image: Image, random: np.random.Generator) -> Image:
     return image
 
 
-def prefetched(views: Half, frames: Half, count: int, depth: int = 4) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
-    """Pairs of batches of `count` each, made ahead by a thread."""
-    ready: queue.Queue[tuple[dict[str, Tensor], dict[str, Tensor]]] = queue.Queue(depth)
+class Mixed(IterableDataset):
+    """Pairs of batches of `count` each, views and frames, without end. `workers`: processes that make them; 0 for none."""
 
-    def fill() -> None:
+    def __init__(self, views: Half, frames: Half, count: int) -> None:
+        self.views, self.frames, self.count = views, frames, count
+
+    def __iter__(self) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
+        worker = get_worker_info()
+        if worker is not None:
+            cv2.setNumThreads(1)
+            for half in (self.views, self.frames):
+                half.random = np.random.default_rng([half.seed, worker.id])
         while True:
-            ready.put((views.batch(count), frames.batch(count)))
+            yield self.views.batch(self.count), self.frames.batch(self.count)
 
-    threading.Thread(target=fill, daemon=True).start()
-    while True:
-        yield ready.get()
+
+def prefetched(views: Half, frames: Half, count: int, workers: int) -> DataLoader:
+    """Pairs of batches made ahead by other processes."""
+    ahead = {"prefetch_factor": 4} if workers else {}
+    return DataLoader(Mixed(views, frames, count), batch_size=None, num_workers=workers, **ahead)

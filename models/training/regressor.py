@@ -124,7 +124,7 @@ class Regressor(nn.Module):
         for block in self.encoder:
             image = block(image)
         image = self.encoded(image)
-        tokens = self.tokens.expand(len(picture), -1, -1)
+        tokens = self.tokens.expand(picture.shape[0], -1, -1)
         for block in self.decoder:
             tokens = block(tokens, image)
         tokens = self.decoded(tokens)

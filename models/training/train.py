@@ -35,6 +35,7 @@ class TrainConfig:
     average: float = 0.998
     minutes_between: float = 3.0
     seed: int = 0
+    workers: int = 1
     bfloat16: bool = True
     regressor: RegressorConfig = field(default_factory=RegressorConfig)
     losses: LossConfig = field(default_factory=LossConfig)
@@ -119,7 +120,7 @@ def train(config: TrainConfig, data: Path, folder: Path) -> Run:
     print(f"{len(views.index)} views, {len(frames.index)} frames, from step {run.step}", flush=True)
     saved = reported = time.monotonic()
     terms: list[dict[str, float]] = []
-    for view_batch, frame_batch in prefetched(views, frames, config.batch):
+    for view_batch, frame_batch in prefetched(views, frames, config.batch, config.workers):
         if run.step >= config.steps:
             break
         terms.append(run.advance(view_batch, frame_batch))
@@ -143,9 +144,10 @@ def main() -> None:
     parser.add_argument("name", choices=("open", "research"))
     parser.add_argument("--steps", type=int, default=TrainConfig.steps)
     parser.add_argument("--rate", type=float, default=TrainConfig.rate)
+    parser.add_argument("--batch", type=int, default=TrainConfig.batch)
     parser.add_argument("--run", default="regressor", help="folder of the run, under the set's")
     arguments = parser.parse_args()
-    config = TrainConfig(name=arguments.name, steps=arguments.steps, rate=arguments.rate)
+    config = TrainConfig(name=arguments.name, steps=arguments.steps, rate=arguments.rate, batch=arguments.batch)
     train(config, paths.RUNS / arguments.name, paths.RUNS / arguments.name / arguments.run)
 
 

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The FaceLift regressor at run time: a picture and face boxes to 3D landmarks with covariance and pose."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+
+from .crops import Box, FaceCrop, box_of_landmarks, crop_of_box
+from .topology import COUNT
+from .types import Array, FaceLiftError, Image
+from .weights import model_path, sha256_of
+
+__all__ = ["Box", "Estimate", "Regressor", "box_of_landmarks"]
+
+_PREFERRED = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider", "CPUExecutionProvider")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the regressor says of one face in one picture.
+
+    landmarks_2d: (N, 2) pixels of the picture: the projection of landmarks_3d (N, 3), canonical metres, under rotation (3, 3)
+    and translation (3,) metres, canonical to camera. covariances: (N, 2, 2) pixels squared. score: 0 to 1 that this is a face.
+    """
+
+    landmarks_2d: Array
+    covariances: Array
+    landmarks_3d: Array
+    rotation: Array
+    translation: Array
+    score: float
+
+
+class Regressor:
+    """The network in an onnxruntime session. `mean`: (N, 3) canonical landmarks of the mean face, metres.
+
+    Raises FaceLiftError if the weights are missing, altered or made for another landmark table.
+    """
+
+    def __init__(self, path: Path | None = None, threads: int = 0) -> None:
+        path = path or model_path("facelift")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or min(4, os.cpu_count() or 1)
+        options.log_severity_level = 3
+        available = onnxruntime.get_available_providers()
+        providers = [name for name in _PREFERRED if name in available]
+        try:
+            self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+            card = self.session.get_modelmeta().custom_metadata_map
+            self.mean: Array = np.array(json.loads(card["mean"]), dtype=float)
+            self.size = int(card["picture"])
+        except Exception as error:  # onnxruntime raises its own kinds for every sort of damage
+            raise FaceLiftError(f"The weights {path.name} are not FaceLift's: install FaceLift again from its zip.") from error
+        if self.mean.shape != (COUNT, 3):
+            raise FaceLiftError(f"The weights {path.name} were made for another version of the landmarks: install FaceLift again.")
+        self.provider = self.session.get_providers()[0].removesuffix("ExecutionProvider")
+        self.name, self.sha256 = path.stem, sha256_of(path)
+
+    def __call__(self, image: Image, boxes: Sequence[Box], focal: float) -> list[Estimate]:
+        """One Estimate a box (x, y, w, h); `focal` in pixels of the picture, the principal point in its middle."""
+        if not boxes:
+            return []
+        height, width = image.shape[:2]
+        crops = [crop_of_box(box, focal, (width / 2, height / 2), self.size) for box in boxes]
+        pictures = np.stack([self._cut(image, crop) for crop in crops])
+        focals = np.array([[crop.focal] for crop in crops], dtype=np.float32)
+        parts = self.session.run(("landmarks", "cholesky", "rotation", "translation", "score"), {"picture": pictures, "focal": focals})
+        return [self._estimate(crop, *(part[k].astype(float) for part in parts)) for k, crop in enumerate(crops)]
+
+    def _cut(self, image: Image, crop: FaceCrop) -> Array:
+        """(3, S, S) float32 in 0..1; a face much larger than the crop is first shrunk by whole factors, so that it does not alias."""
+        step = int(1.0 / max(abs(np.linalg.det(crop.homography[:2, :2])) ** 0.5, 1e-6) / 1.5)
+        shrink = np.eye(3)
+        if step > 1:
+            image, shrink = _shrunk_window(image, crop, step)
+        matrix = crop.homography @ np.linalg.inv(shrink)
+        cut = cv2.warpPerspective(image, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.ascontiguousarray(cut.transpose(2, 0, 1), dtype=np.float32) * np.float32(1 / 255)
+
+    def _estimate(self, crop: FaceCrop, landmarks: Array, cholesky: Array, rotation: Array, translation: Array, score: Array) -> Estimate:
+        seen = landmarks @ rotation.T + translation
+        in_crop = (crop.focal * seen[:, :2] / seen[:, 2:] + 0.5) * crop.size
+        lower = np.zeros((len(landmarks), 2, 2))
+        lower[:, 0, 0], lower[:, 1, 0], lower[:, 1, 1] = (cholesky * crop.size).T
+        root = crop.jacobian(in_crop) @ lower
+        pose = crop.rotation.T @ rotation
+        return Estimate(crop.to_picture(in_crop), root @ root.transpose(0, 2, 1), landmarks, pose, crop.rotation.T @ translation, float(score))
+
+
+def _shrunk_window(image: Image, crop: FaceCrop, step: int) -> tuple[Image, Array]:
+    """The part of the picture under the crop, averaged over step x step pixels, and its (3, 3) picture-to-window matrix."""
+    corners = crop.to_picture(np.array([[0, 0], [crop.size, 0], [0, crop.size], [crop.size, crop.size]], dtype=float))
+    x0, y0 = np.clip(np.floor(corners.min(axis=0)).astype(int) - step, 0, np.array(image.shape[1::-1]) - 1)
+    x1, y1 = np.clip(np.ceil(corners.max(axis=0)).astype(int) + step, [x0 + 1, y0 + 1], image.shape[1::-1])
+    window = image[y0:y1, x0:x1]
+    width, height = max(1, (x1 - x0) // step), max(1, (y1 - y0) // step)
+    small = cv2.resize(window, (width, height), interpolation=cv2.INTER_AREA)
+    sx, sy = width / (x1 - x0), height / (y1 - y0)
+    return small, np.array([[sx, 0.0, -x0 * sx], [0.0, sy, -y0 * sy], [0.0, 0.0, 1.0]])

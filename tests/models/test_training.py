@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stages of the method in miniature: lifting recovers known points, the losses fall, the export is exact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from facelift_blender.capture.topology import COUNT, MIRROR  # noqa: E402
+from models.training import batches, export, lift, losses, regressor, samples, train  # noqa: E402
+from models.training.heads import look_at  # noqa: E402
+
+
+def face(seed: int) -> np.ndarray:
+    """Points on the front of an ellipsoid, (COUNT, 3) metres."""
+    random = np.random.default_rng(seed)
+    around = random.uniform([-1.1, -0.9], [1.1, 0.7], (COUNT, 2))
+    unit = np.stack([np.sin(around[:, 0]) * np.cos(around[:, 1]), np.sin(around[:, 1]), np.cos(around[:, 0]) * np.cos(around[:, 1])], axis=1)
+    return unit * [0.075, 0.11, 0.1] + lift.HEAD_CENTRE
+
+
+def cameras(random: np.random.Generator, count: int) -> list:
+    return [look_at(yaw, random.normal(0, 0.2), 0.0, 1.0, 600.0, samples.SIZE, np.zeros(3)) for yaw in np.linspace(-1.1, 1.1, count)]
+
+
+def test_lifting_recovers_points_from_noisy_views_with_outliers() -> None:
+    random = np.random.default_rng(0)
+    truth, views = face(0), cameras(random, 25)
+    sizes = np.full(25, 110.0)
+    points = np.stack([camera.project(truth) for camera in views]) + random.normal(0, 0.8, (25, COUNT, 2))
+    seen = lift.visibility(truth, lift.outward_normals(truth), views)
+    points += np.where(seen[..., None] < 0.3, random.normal(0, 12, points.shape), 0)
+    lifted = lift.lift(views, points, np.full((25, COUNT), 1.0), np.ones(25), sizes, truth + random.normal(0, 0.01, truth.shape))
+    enough = lifted.seen > 5
+    assert enough.mean() > 0.8
+    assert np.linalg.norm(lifted.landmarks - truth, axis=1)[enough].mean() < 0.0015
+    assert np.median(lifted.residual) < 0.02
+
+
+def synthetic_store(folder: Path, views: bool) -> None:
+    random = np.random.default_rng(1)
+    truth = face(0)
+
+    def rows():  # noqa: ANN202
+        for camera in cameras(random, 24):
+            points = camera.project(truth)
+            image = np.full((samples.SIZE, samples.SIZE, 3), 40, np.uint8)
+            for k, (x, y) in enumerate(points.astype(int)):
+                image[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3] = (60 + k % 180, 255 - k, 120)
+            row = {"points": points, "score": 1.0, "focal": camera.focal}
+            known = {"rotation": camera.rotation, "translation": camera.translation, "landmarks": truth}
+            yield image, row | known if views else row
+
+    samples.Store(folder).write(rows())
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> train.Run:
+    data = tmp_path_factory.mktemp("data")
+    synthetic_store(data / "views", True)
+    synthetic_store(data / "frames", False)
+    small = regressor.RegressorConfig(picture=64, width=48, heads=4, encoder=1, decoder=1)
+    config = train.TrainConfig(steps=100, batch=8, warm_up=10, views_only=20, rate=2e-3, average=0.9, workers=0, regressor=small, bfloat16=False)
+    return train.train(config, data, data / "run")
+
+
+def test_losses_fall_and_training_resumes(trained: train.Run) -> None:
+    first, last = trained.history[0], trained.history[-1]
+    assert last["mv_rotation"] < 0.6 * first["mv_rotation"]
+    assert last["mv_likelihood"] < first["mv_likelihood"]
+    again = train.Run(trained.config, trained.folder)
+    again.begin(trained.folder)
+    assert again.step == 100
+    for a, b in zip(again.average.parameters(), trained.average.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_export_equals_torch(trained: train.Run, tmp_path: Path) -> None:
+    from facelift_blender.capture.landmarks import Regressor
+
+    path = tmp_path / "small.onnx"
+    assert export.export(export.load(trained.folder), path) < export.TOLERANCE
+    network = Regressor(path, 1)
+    image = np.zeros((200, 300, 3), np.uint8)
+    one = network(image, [(100, 50, 60, 80)], 400.0)[0]
+    two = network(image, [(20, 50, 60, 80), (100, 50, 60, 80)], 400.0)[1]
+    assert np.allclose(one.landmarks_2d, two.landmarks_2d, atol=1e-3)
+    seen = one.landmarks_3d @ one.rotation.T + one.translation
+    assert np.allclose(400.0 * seen[:, :2] / seen[:, 2:] + [150, 100], one.landmarks_2d, atol=1e-3)
+
+
+def test_likelihood_is_least_where_it_should_be() -> None:
+    cholesky = torch.tensor([[[0.01, 0.0, 0.01]]])
+    zero = torch.zeros(1, 1, 2)
+    near = losses.laplacian_likelihood(zero, zero, cholesky)
+    far = losses.laplacian_likelihood(zero, zero + 0.02, cholesky)
+    assert near < far
+    assert losses.laplacian_likelihood(zero, zero + 0.02, 3 * cholesky) < far
+
+
+def test_geodesic_is_the_angle() -> None:
+    angle = torch.tensor(0.3)
+    turn = torch.tensor([[[torch.cos(angle), -torch.sin(angle), 0], [torch.sin(angle), torch.cos(angle), 0], [0, 0, 1.0]]])
+    assert abs(float(losses.geodesic(turn, torch.eye(3)[None])) - 0.3) < 1e-5
+
+
+def test_mirror_twice_is_the_same_sample() -> None:
+    camera = cameras(np.random.default_rng(0), 3)[0]
+    truth = face(0)
+    row = {"points": camera.project(truth), "rotation": camera.rotation, "translation": camera.translation, "landmarks": truth, "focal": np.array(600.0)}
+    image = np.random.default_rng(0).integers(0, 255, (samples.SIZE, samples.SIZE, 3)).astype(np.uint8)
+    flipped, mirrored = batches.mirrored(image, row)
+    seen = mirrored["landmarks"] @ mirrored["rotation"].T + mirrored["translation"]
+    assert np.allclose(600 * seen[:, :2] / seen[:, 2:] + samples.SIZE / 2, mirrored["points"])
+    again, back = batches.mirrored(flipped, mirrored)
+    assert np.array_equal(again, image)
+    assert all(np.allclose(back[name], row[name]) for name in row)
+    assert [MIRROR[k] for k in MIRROR] == list(range(COUNT))
