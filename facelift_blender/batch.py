@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from .capture.track import Progress
@@ -118,7 +119,10 @@ def run_predict(options: argparse.Namespace) -> None:
     found = predict(options.images)
     with replacing(options.output) as temporary:
         temporary.write_text(json.dumps(found), encoding="utf-8")
-    print(f"{len(found['images'])} pictures, {sum(len(image['faces']) for image in found['images'])} faces -> {options.output}")
+    unread = [f"{image['file']}: {image['error']}" for image in found["images"] if "error" in image]
+    faces = sum(len(image["faces"]) for image in found["images"])
+    print(f"{len(found['images'])} pictures, {faces} faces, {len(unread)} not read: {options.output}")
+    print("\n".join(unread), file=sys.stderr, end="\n" if unread else "")
 
 
 def run_track(options: argparse.Namespace) -> None:
@@ -223,23 +227,26 @@ class Stopwatch:
 
 
 def save_blend(path: Path) -> None:
-    """Save the file with its footage named relative to it."""
+    """Save the file with its footage named relative to it, which Blender can do only once the file has a place."""
     import bpy
 
     from .exports.files import replacing
 
-    for clip in bpy.data.movieclips:
-        clip.filepath = _relative(clip.filepath, path.parent)
     with replacing(path) as temporary:
-        bpy.ops.wm.save_as_mainfile(filepath=str(temporary.resolve()), copy=True, compress=True, check_existing=False)
+        temporary.unlink()  # Blender would keep it as an older version
+        bpy.ops.wm.save_as_mainfile(filepath=str(temporary.resolve()), compress=True)
+        for clip in bpy.data.movieclips:
+            clip.filepath = _relative(clip.filepath)
+        bpy.ops.wm.save_as_mainfile(filepath=str(temporary.resolve()), compress=True, copy=True)
+        temporary.with_suffix(".blend1").unlink(missing_ok=True)
 
 
-def _relative(filepath: str, folder: Path) -> str:
-    """A path as Blender writes those that are relative to the .blend; left alone where it is on another drive."""
+def _relative(filepath: str) -> str:
+    """A path as Blender writes those that are relative to the file; left alone where it is on another drive."""
     import bpy
 
     try:
-        return bpy.path.relpath(str(Path(bpy.path.abspath(filepath)).resolve()), start=str(folder.resolve()))
+        return bpy.path.relpath(filepath)
     except ValueError:
         return filepath
 
@@ -250,7 +257,7 @@ def _relative(filepath: str, folder: Path) -> str:
 def table(take: Take, seconds: dict[str, float]) -> str:
     """What was reached, as lines of text; milliseconds a frame by station."""
     rows = [("actor", take.actor), *figures(take)]
-    tracking = take.provenance.get("milliseconds", {})
+    tracking = {**take.provenance.get("milliseconds", {}), **take.provenance.get("solve_ms", {})}
     rows += [(station, f"{value:.2f} ms per frame") for station, value in tracking.items()]
     rows += [(step, f"{1e3 * value / len(take):.2f} ms per frame") for step, value in seconds.items()]
     rows += [("note", warning) for warning in take.provenance.get("warnings", ())]
@@ -265,9 +272,11 @@ def figures(take: Take) -> list[tuple[str, str]]:
     millimetres = take.lens.sensor_width / take.lens.width
     low, high = (value * millimetres for value in take.lens.focal_interval)
     residual = float(np.nanmedian(take.residuals[take.valid])) if take.valid.any() else float("nan")
+    found = int(take.raw.found.sum())
+    read = take.provenance.get("frames", {}).get("read", len(take))
     return [
-        ("frames", str(len(take))),
-        ("faces found", f"{int(take.raw.found.sum())} ({100.0 * take.raw.found.mean():.1f} %)"),
+        ("frames", str(read)),
+        ("faces found", f"{found} ({100.0 * found / max(read, 1):.1f} %)"),
         ("focal length", f"{np.median(take.lens.focal) * millimetres:.1f} mm ({low:.1f} to {high:.1f}, {take.lens.focal_source})"),
         ("residual", f"{residual:.2f} px, {100.0 * residual / face_size(take):.2f} % of the face"),
     ]
@@ -289,7 +298,17 @@ def script_arguments(argv: Sequence[str]) -> list[str]:
     return list(argv[argv.index("--") + 1 :] if "--" in argv else argv[1:])
 
 
+def leave(status: int) -> NoReturn:
+    """End the process. Blender as a Python module can block its end, which all is written before; so it is not asked."""
+    module = sys.modules.get("bpy")
+    if module is None or module.app.binary_path:
+        sys.exit(status)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
     package = Path(__file__).resolve().parent
     sys.path.insert(0, str(package.parent))
-    sys.exit(importlib.import_module(f"{package.name}.batch").main(script_arguments(sys.argv)))
+    leave(importlib.import_module(f"{package.name}.batch").main(script_arguments(sys.argv)))
