@@ -26,7 +26,10 @@ HERE = Path(__file__).resolve().parent
 EXTENSION = {
     "3.11": ["onnxruntime==1.18.1", "opencv-python-headless==4.11.0.86", "scipy==1.15.3", "av==18.1.0", "pyreadline3==3.5.6"],
     "3.13": ["onnxruntime==1.20.1", "opencv-python-headless==4.11.0.86", "scipy==1.15.3", "av==18.1.0", "pyreadline3==3.5.6"],
+    # no Blender of blender.org has it, Debian's has: `build.py zip --platform linux-x64 --python 3.14`
+    "3.14": ["onnxruntime==1.32.0", "opencv-python-headless==4.11.0.86", "scipy==1.17.1", "av==18.1.0"],
 }
+ON_LINUX_ONLY = {"3.14"}
 BLENDERS = {
     "4.2": ("3.11", ["bpy==4.2.23", "numpy==1.24.3"]),
     "4.5": ("3.11", ["bpy==4.5.15", "numpy==1.26.4"]),
@@ -86,7 +89,8 @@ def write_wheels(target: Path) -> None:
     """One wheel a line: what the zip of each platform carries. numpy is Blender's own."""
     rows = []
     for python, wanted in EXTENSION.items():
-        for platform, wheels in resolve_everywhere(python, wanted).items():
+        found = {"linux-x64": resolve(python, "linux-x64", wanted)} if python in ON_LINUX_ONLY else resolve_everywhere(python, wanted)
+        for platform, wheels in found.items():
             for name, wheel in wheels.items():
                 needless = name == "numpy" or (name == "pyreadline3" and platform != "windows-x64")
                 if not needless:
