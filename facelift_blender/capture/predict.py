@@ -13,7 +13,8 @@ from .actors import SAME_FACE, overlap
 from .camera import metadata_focal
 from .crops import Box, box_of_landmarks
 from .sequence import probe_picture, read_image
-from .track import USUAL_FOCAL, Detect, Regress, is_face, own_models
+from .track import own_models
+from .tracker import USUAL_FOCAL, Detect, Regress, is_face
 from .types import Array, FaceLiftError, Image
 
 if TYPE_CHECKING:

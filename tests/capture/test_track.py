@@ -18,7 +18,8 @@ from facelift_blender.capture.crops import Box
 from facelift_blender.capture.faces import Face
 from facelift_blender.capture.landmarks import Estimate
 from facelift_blender.capture.solve import SolveSettings
-from facelift_blender.capture.track import Progress, Tracker, TrackSettings, assumed_focal, track_steps
+from facelift_blender.capture.track import Progress, TrackSettings, track_steps
+from facelift_blender.capture.tracker import Tracker, assumed_focal
 from facelift_blender.capture.types import Array, Clip, FaceLiftError, Image, Take
 
 SIZE = (320, 180)
@@ -249,6 +250,18 @@ def test_all_actors_or_one(tmp_path: Path) -> None:
     assert np.allclose(second.raw.landmarks_2d, everyone[1].raw.landmarks_2d)
     with pytest.raises(FaceLiftError, match=r"Actor 3 was asked for, but plate_0001\.png shows 2"):
         run(path, TrackSettings(actor=3))
+
+
+def test_an_actor_who_entered_between_two_looks_is_followed_back(tmp_path: Path) -> None:
+    path = write_plates(tmp_path, [draw([(80, 90, 30, 100)] + ([(240 - k, 90, 20, 200)] if k >= 10 else [])) for k in range(60)])
+    late = run(path, TrackSettings(actor=2))[0]
+    assert late.frames.tolist() == list(range(11, 61))
+
+
+def test_looking_back_ends_at_a_cut(tmp_path: Path) -> None:
+    before = [draw([(90, 90, 30, 100)]) for _ in range(20)]
+    path = write_plates(tmp_path, [*before, *(draw([(230, 80, 30, 100)], ground=180) for _ in range(25))])
+    assert [(take.frames[0], take.frames[-1]) for take in run(path, TrackSettings(actor=None))] == [(21, 45), (1, 20)]
 
 
 def test_progress_counts_frames_and_then_actors(plates: Path) -> None:

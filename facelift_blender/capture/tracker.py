@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Faces from frame to frame: when the detector looks, and which actor a face is.
+
+The detector looks at the first frame, about once a second, after a cut and while no face is followed; otherwise the
+landmarks of one frame give the next crop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .actors import REJOIN_SECONDS, SAME_FACE, Actor, continues, covers, differs, doubles, is_near, overlap, thumbnail
+from .camera import focal_to_pixels, metadata_focal
+from .crops import Box, box_of_landmarks
+from .faces import Face
+from .footage import read_frames
+from .solve import SolveSettings
+from .types import Clip, Image
+
+if TYPE_CHECKING:
+    from .landmarks import Estimate
+
+Detect = Callable[[Image], "list[Face]"]
+Regress = Callable[[Image, "Sequence[Box]", float], "list[Estimate]"]
+
+USUAL_FOCAL = 1.2
+"""Focal length over the picture's longer side that is assumed where nothing names one: 43 mm on a 36 mm sensor."""
+
+ACCEPT = 0.5
+"""Score from which an estimate is a face."""
+
+LOOK_SECONDS = 1.0
+LOST_LOOK_SECONDS = 0.2
+"""Time between the detector's looks: for new faces, and while one of several is lost."""
+
+BACK_BYTES = 256 << 20
+"""Decoded pictures that may be kept for following an actor backwards."""
+
+
+def assumed_focal(clip: Clip, settings: SolveSettings) -> float:
+    """Focal length in pixels under which the regressor tells its poses: the user's, the metadata's or a usual one."""
+    if settings.focal_mm is not None:
+        return focal_to_pixels(settings.focal_mm, settings.sensor_width, clip.width)
+    return metadata_focal(clip) or USUAL_FOCAL * max(clip.width, clip.height)
+
+
+class Tracker:
+    """Follows the faces from frame to frame. `actors` have every estimate so far; `seconds` by station."""
+
+    def __init__(self, clip: Clip, solving: SolveSettings, detect: Detect, regress: Regress) -> None:
+        self.clip, self.focal = clip, assumed_focal(clip, solving)
+        self.detect, self.regress = detect, regress
+        self.actors: list[Actor] = []
+        self.seconds = {"decode": 0.0, "detect": 0.0, "landmarks": 0.0}
+        self.read = 0
+        self._image: Image | None = None
+        self._frame = 0
+        self._thumbnail: np.ndarray | None = None
+        self._looked = -np.inf
+
+    def step(self, frame: int, image: Image) -> None:
+        """Take in the next frame; one that shows the same picture again costs nothing."""
+        self.read += 1
+        if image is self._image:
+            self._repeat(frame)
+        else:
+            self._follow(frame, image)
+        self._image, self._frame = image, frame
+
+    def ranked(self) -> list[Actor]:
+        return sorted((actor for actor in self.actors if actor.estimates), key=lambda actor: actor.presence, reverse=True)
+
+    def look_back(self, actor: Actor, start: int) -> None:
+        """Follow an actor backwards from where the detector met it: it may have entered since the look before."""
+        first = min(actor.estimates)
+        begin = max(start, first - round(LOOK_SECONDS * self.clip.fps), first - BACK_BYTES // (3 * self.clip.width * self.clip.height))
+        box, later = box_of_landmarks(actor.estimates[first].landmarks_2d), None
+        for frame, image in reversed(list(read_frames(self.clip, begin, first))):
+            small = thumbnail(image)
+            cut = later is not None and differs(later, small)
+            later = small
+            if frame == first:
+                continue
+            (estimate,) = self._estimate(image, [box])
+            others = (other for other in self.actors if other is not actor and frame in other.estimates)
+            if cut or estimate is None or not is_near(box, box_of_landmarks(estimate.landmarks_2d)):
+                return
+            box = box_of_landmarks(estimate.landmarks_2d)
+            if any(overlap(box, box_of_landmarks(other.estimates[frame].landmarks_2d)) > SAME_FACE for other in others):
+                return
+            actor.estimates[frame] = estimate
+
+    def _repeat(self, frame: int) -> None:
+        for actor in self._active():
+            if actor.last_frame == self._frame:
+                actor.see(frame, actor.estimates[self._frame])
+
+    def _follow(self, frame: int, image: Image) -> None:
+        changed = self._picture_changed(image)
+        faces = self._look(frame, image) if changed else None
+        if changed:
+            self._end_by_cut(faces)
+        followed = [actor for actor in self._active() if not actor.lost]
+        for actor, estimate in zip(followed, self._estimate(image, [actor.box for actor in followed]), strict=True):
+            if estimate is not None and is_near(actor.box, box_of_landmarks(estimate.landmarks_2d)):
+                actor.see(frame, estimate)
+            else:
+                actor.lost = True
+        for double in doubles([actor for actor in followed if not actor.lost]):
+            double.estimates.pop(frame)
+            double.closed = True
+        if faces is None and self._should_look(frame):
+            faces = self._look(frame, image)
+        for face in faces or ():
+            if not any(covers(actor, face.box) for actor in self._active() if not actor.lost):
+                self._enter(frame, image, face)
+
+    def _picture_changed(self, image: Image) -> bool:
+        before, self._thumbnail = self._thumbnail, thumbnail(image)
+        return before is not None and differs(before, self._thumbnail)
+
+    def _active(self) -> list[Actor]:
+        horizon = REJOIN_SECONDS * self.clip.fps
+        return [actor for actor in self.actors if not actor.closed and (not actor.lost or self._frame - actor.last_frame <= horizon)]
+
+    def _should_look(self, frame: int) -> bool:
+        """On every frame while no face is followed, often while one of several is lost, else now and then for new ones."""
+        active = self._active()
+        if all(actor.lost for actor in active):
+            return True
+        pause = LOST_LOOK_SECONDS if any(actor.lost for actor in active) else LOOK_SECONDS
+        return frame - self._looked >= pause * self.clip.fps
+
+    def _look(self, frame: int, image: Image) -> list[Face]:
+        self._looked = frame
+        started = perf_counter()
+        faces = self.detect(image)
+        self.seconds["detect"] += perf_counter() - started
+        return faces
+
+    def _end_by_cut(self, faces: list[Face]) -> None:
+        """After a change of the whole picture, end every actor that no face continues in place and size."""
+        for actor in self._active():
+            actor.closed = not any(continues(actor, face.box) for face in faces)
+
+    def _enter(self, frame: int, image: Image, face: Face) -> None:
+        """Two looks at a face that the detector found: its box is looser than the landmarks' own."""
+        (first,) = self._estimate(image, [face.box])
+        if first is None:
+            return
+        (estimate,) = self._estimate(image, [box_of_landmarks(first.landmarks_2d)])
+        if estimate is None or any(covers(actor, box_of_landmarks(estimate.landmarks_2d)) for actor in self._active() if not actor.lost):
+            return
+        gone = [actor for actor in self._active() if actor.lost and is_near(actor.box, box_of_landmarks(estimate.landmarks_2d))]
+        actor = max(gone, key=lambda actor: actor.last_frame, default=None)
+        if actor is None:
+            actor = Actor(face.box)
+            self.actors.append(actor)
+        actor.see(frame, estimate)
+
+    def _estimate(self, image: Image, boxes: list[Box]) -> list[Estimate | None]:
+        if not boxes:
+            return []
+        started = perf_counter()
+        estimates = self.regress(image, boxes, self.focal)
+        self.seconds["landmarks"] += perf_counter() - started
+        return [estimate if is_face(estimate, image) else None for estimate in estimates]
+
+
+def is_face(estimate: Estimate, image: Image) -> bool:
+    """Sure enough, finite, in front of the camera, and at least half in the picture."""
+    points = estimate.landmarks_2d
+    parts = (points, estimate.covariances, estimate.landmarks_3d, estimate.rotation, estimate.translation)
+    if not estimate.score >= ACCEPT or not all(np.isfinite(part).all() for part in parts) or estimate.translation[2] <= 0:
+        return False
+    inside = (points >= 0).all(axis=1) & (points < (image.shape[1], image.shape[0])).all(axis=1)
+    return bool(inside.mean() >= 0.5)
