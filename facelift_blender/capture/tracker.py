@@ -61,6 +61,7 @@ class Tracker:
         self._frame = 0
         self._thumbnail: np.ndarray | None = None
         self._looked = -np.inf
+        self._followed: int | None = None
 
     def step(self, frame: int, image: Image) -> None:
         """Take in the next frame; one that shows the same picture again costs nothing."""
@@ -105,6 +106,7 @@ class Tracker:
         if changed:
             self._end_by_cut(faces)
         followed = [actor for actor in self._active() if not actor.lost]
+        self._followed = frame if followed or self._followed is None else self._followed
         for actor, estimate in zip(followed, self._estimate(image, [actor.box for actor in followed]), strict=True):
             if estimate is not None and is_near(actor.box, box_of_landmarks(estimate.landmarks_2d)):
                 actor.see(frame, estimate)
@@ -128,11 +130,12 @@ class Tracker:
         return [actor for actor in self.actors if not actor.closed and (not actor.lost or self._frame - actor.last_frame <= horizon)]
 
     def _should_look(self, frame: int) -> bool:
-        """On every frame while no face is followed, often while one of several is lost, else now and then for new ones."""
+        """On every frame soon after the last face, often while one is missing for long or of several, else now and then for new ones."""
         active = self._active()
-        if all(actor.lost for actor in active):
+        waiting = all(actor.lost for actor in active)
+        if waiting and frame - self._followed <= REJOIN_SECONDS * self.clip.fps:
             return True
-        pause = LOST_LOOK_SECONDS if any(actor.lost for actor in active) else LOOK_SECONDS
+        pause = LOST_LOOK_SECONDS if waiting or any(actor.lost for actor in active) else LOOK_SECONDS
         return frame - self._looked >= pause * self.clip.fps
 
     def _look(self, frame: int, image: Image) -> list[Face]:

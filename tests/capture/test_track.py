@@ -145,6 +145,12 @@ def test_the_detector_looks_about_once_a_second() -> None:
     assert eye.looks == 3
 
 
+def test_an_empty_stretch_costs_few_looks() -> None:
+    eye = Eye()
+    follow([draw([]) for _ in range(240)], detect=eye)
+    assert 49 <= eye.looks <= 49 + 48
+
+
 def test_two_faces_are_two_actors_the_larger_first() -> None:
     tracker = follow([draw([(80 + k, 90, 22, 100), (240 - k, 90, 40, 200)]) for k in range(20)])
     assert [len(actor.estimates) for actor in tracker.ranked()] == [20, 20]
