@@ -12,13 +12,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .head_pose import Pose, cross_matrix, linearise, rotation_vector, student_weight, whiten
+from .head_pose import Pose, cross_matrix, linearise, rotation_vector, solve_blocks, student_weight, whiten
 from .types import Array
 
-_STEPS = 12
-_SHAPE_MODES = 24
+_STEPS, _ENOUGH = 10, 2e-3
+_KEYS = 48
+_SHAPE_MODES, _SLIDE_MODES = 16, 6
 _REACH, _STRAY, _DEPTH_DOUBT = 0.045, np.array([0.0015, 0.0015, 0.0025]), 0.08
 """The face's unknown field: its reach in metres, its size by axis, and the doubt about the whole depth's scale."""
+_SLIDE = 2.5
+"""How much larger than that field, a radian of turning, the regressor's landmarks may slide over the face."""
 _CLUSTERS = 12
 _OPEN = 2.0
 """Doubt about the inverse focal length, in units of itself, that leaves the say to the motion."""
@@ -64,22 +67,24 @@ def estimate_clip(pixels: Array, white: Array, shapes: Array, modes: Array, pose
     aligned; modes (N, 3, K) of expression whose coefficients have unit variance; pose: where to start.
     """
     rows = key_frames(pose, white)
-    basis = face_field(np.median(shapes, axis=0))
-    problem = _Problem(pixels[rows], white[rows], shapes[rows], modes, basis)
+    mean = np.median(shapes, axis=0)
+    field = face_field(mean)
+    sides = pose.rotations[rows, :2, 2] - pose.rotations[rows, :2, 2].mean(axis=0)
+    problem = _Problem(pixels[rows], white[rows], shapes[rows], modes, field, _SLIDE * face_field(mean, _SLIDE_MODES), sides)
     state, focal = _start(problem, pose[rows]), Focal(prior.focal, (prior.focal, prior.focal), prior.source)
     if prior.doubt > 0:
         state = _adjust(problem, state, replace(prior, doubt=_OPEN), _STEPS)
         focal = _settled(state, prior, _turn(pose))
     known = Prior(focal.value, 0.0, focal.source)
     last = _adjust(problem, replace(state, strength=1.0), known, _STEPS // 2)
-    offset = basis @ last.field + _leftovers(problem, last, known)
+    offset = field @ last.field[: field.shape[2]] + _leftovers(problem, last, known)
     return ClipEstimate(focal, offset, _warnings(focal))
 
 
 def key_frames(pose: Pose, white: Array) -> Array:
     """Rows (K,) of frames that together show the head from the most different sides, distances and places, in order."""
     count = len(pose.scales)
-    wanted = min(count, 40 + count // 20, 96)
+    wanted = min(count, _KEYS)
     middle = pose.rotations[count // 2]
     place = pose.anchors / np.median(pose.scales)
     sides = np.concatenate([rotation_vector(middle.T @ pose.rotations) / 0.15, np.log(pose.scales)[:, None] / 0.1, place / 0.2], axis=1)
@@ -95,15 +100,15 @@ def key_frames(pose: Pose, white: Array) -> Array:
     return np.array(sorted(rows))
 
 
-def face_field(mean: Array) -> Array:
-    """What a face may differ from the regressor's, (N, 3, P) with coefficients of unit variance.
+def face_field(mean: Array, modes: int = _SHAPE_MODES) -> Array:
+    """What a face may differ from the regressor's, (N, 3, 3 modes + 1) with coefficients of unit variance.
 
     Smooth displacements by axis and the scale of the whole depth, without what a pose could do, and leaving the size that
     the face has from the front: a size that could grow would shrink the errors of the shapes on the picture, and so it would.
     """
     apart = np.sum((mean[:, None] - mean[None]) ** 2, axis=-1)
     values, vectors = np.linalg.eigh(np.exp(-0.5 * apart / _REACH**2))
-    smooth = vectors[:, -_SHAPE_MODES // 3 :] * np.sqrt(values[-_SHAPE_MODES // 3 :])
+    smooth = vectors[:, -modes:] * np.sqrt(np.maximum(values[-modes:], 0.0))
     axes = [smooth[:, None, :] * (np.eye(3)[axis] * _STRAY[axis])[None, :, None] for axis in range(3)]
     depth = (mean[:, 2:] - mean[:, 2].mean()) * np.array([0.0, 0.0, _DEPTH_DOUBT])
     basis = np.concatenate([*axes, depth[..., None]], axis=2).reshape(mean.size, -1)
@@ -117,14 +122,38 @@ def face_field(mean: Array) -> Array:
 
 @dataclass(frozen=True)
 class _Problem:
+    """Key frames' pixels, whiteners and points; modes (N, 3, K) a frame; field (N, 3, P) and slide (N, 3, Q), the clip's.
+
+    The slide grows as the face turns, sides (T, 2): a regressor's landmarks slide over the face with the view. A wrong
+    focal length looks much like it, and so the doubt about the one is part of the doubt about the other.
+    """
+
     pixels: Array
     white: Array
     points: Array
     modes: Array
-    basis: Array
+    field: Array
+    slide: Array
+    sides: Array
+
+    @property
+    def size(self) -> int:
+        """Unknowns of the field and of the slides sideways and up."""
+        return self.field.shape[2] + 2 * self.slide.shape[2]
 
     def shapes(self, state: _State) -> Array:
-        return self.points + self.basis @ state.field + np.einsum("ndk,tk->tnd", self.modes, state.coefficients)
+        """(T, N, 3) canonical points as the state has them."""
+        still, sideways, up = np.split(state.field, [self.field.shape[2], -self.slide.shape[2]])
+        slid = np.tensordot(self.sides, np.stack([self.slide @ sideways, self.slide @ up]), axes=1)
+        return self.points + self.field @ still + slid + np.tensordot(state.coefficients, self.modes, axes=([1], [2]))
+
+    def by_field(self, by_point: Array) -> Array:
+        """Slopes (T, N, 2, size) by the field and the slides, from those by the points (T, N, 2, 3)."""
+        both = np.concatenate([self.field, self.slide], axis=2)
+        rows = by_point.transpose(1, 0, 2, 3).reshape(len(both), -1, 3) @ both
+        slopes = rows.reshape(len(both), len(by_point), 2, -1).transpose(1, 0, 2, 3)
+        slide, sides = slopes[..., self.field.shape[2] :], self.sides[:, None, None, :, None]
+        return np.concatenate([slopes[..., : self.field.shape[2]], sides[..., 0, :] * slide, sides[..., 1, :] * slide], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -140,7 +169,8 @@ class _State:
 
 @dataclass(frozen=True)
 class _Normal:
-    """Normal equations: the frames' blocks (T, F, F), what ties them to the shared (T, F, S), their right sides (T, F); the shared."""
+    """Normal equations: the frames' blocks (T, F, F), their ties to the shared (T, F, S), their sides (T, F); the shared
+    block (S, S) of all frames, and the shared side a frame (T, S)."""
 
     frame: Array
     tie: Array
@@ -150,23 +180,25 @@ class _Normal:
 
 
 def _start(problem: _Problem, pose: Pose) -> _State:
-    return _State(pose, np.zeros((len(pose.scales), problem.modes.shape[2])), np.zeros(problem.basis.shape[2]))
+    return _State(pose, np.zeros((len(pose.scales), problem.modes.shape[2])), np.zeros(problem.size))
 
 
 def _adjust(problem: _Problem, state: _State, prior: Prior, steps: int) -> _State:
     """Gauss-Newton on all unknowns at once."""
-    precision = np.concatenate([[1.0 / max(prior.doubt, 1e-6) ** 2], np.ones(problem.basis.shape[2])])
+    precision = np.concatenate([[1.0 / max(prior.doubt, 1e-6) ** 2], np.ones(problem.size)])
     for _ in range(steps):
         normal = _normal(problem, state, prior)
-        tied = np.linalg.solve(normal.frame, np.concatenate([normal.tie, normal.frame_side[..., None]], axis=2))
-        across = np.swapaxes(normal.tie, 1, 2) @ tied
-        reduced = normal.shared.sum(axis=0) + np.diag(precision) - across[..., :-1].sum(axis=0)
-        scores = normal.shared_side - across[..., -1]
+        tied = solve_blocks(normal.frame, np.concatenate([normal.tie, normal.frame_side[..., None]], axis=2))
+        flat = normal.tie.reshape(-1, normal.tie.shape[2])
+        reduced = normal.shared + np.diag(precision) - flat.T @ tied[..., :-1].reshape(flat.shape)
+        scores = normal.shared_side - np.einsum("tfs,tf->ts", normal.tie, tied[..., -1])
         pull = precision * np.concatenate([[state.strength - 1.0], state.field])
         step = np.linalg.solve(reduced, scores.sum(axis=0) - pull)
         own = tied[..., -1] - tied[..., :-1] @ step
         strength = float(np.clip(state.strength + np.clip(step[0], -0.5, 0.5), 0.02, 20.0))
         state = _State(state.pose.moved(own[:, :6]), state.coefficients + own[:, 6:], state.field + step[1:], strength)
+        if np.abs(step / np.sqrt(1.0 / np.diag(reduced))).max() < _ENOUGH:
+            break
     return replace(state, variance=_variance(reduced, scores))
 
 
@@ -181,15 +213,22 @@ def _normal(problem: _Problem, state: _State, prior: Prior) -> _Normal:
         return (whiten(problem.white, slopes) * weight).reshape(count, -1, slopes.shape[-1])
 
     own = rows(np.concatenate([by_pose, by_point @ problem.modes], axis=-1))
-    shared = rows(np.concatenate([by_inverse[..., None] / prior.focal, by_point @ problem.basis], axis=-1))
+    shared = rows(np.concatenate([by_inverse[..., None] / prior.focal, problem.by_field(by_point)], axis=-1))
     errors = (residuals * weight).reshape(count, -1, 1)
     own_precision = np.concatenate([np.zeros(6), np.ones(problem.modes.shape[2])])
-    frame = np.swapaxes(own, 1, 2) @ own
+    frame = _products(own, own)
     frame += np.eye(len(own_precision)) * (own_precision + 1e-6 * np.einsum("tii->ti", frame) + 1e-9)[:, None]
-    side = (np.swapaxes(own, 1, 2) @ errors)[..., 0]
+    side = np.einsum("trf,tr->tf", own, errors[..., 0])
     side[:, 6:] -= state.coefficients
-    across = np.swapaxes(shared, 1, 2)
-    return _Normal(frame, np.swapaxes(own, 1, 2) @ shared, side, across @ shared, (across @ errors)[..., 0])
+    flat = shared.reshape(-1, shared.shape[2])
+    return _Normal(frame, _products(own, shared), side, flat.T @ flat, np.einsum("trs,tr->ts", shared, errors[..., 0]))
+
+
+def _products(left: Array, right: Array) -> Array:
+    """left' @ right a frame, in pieces too small for the library to start its threads."""
+    pieces = -(-left.shape[1] * left.shape[2] * right.shape[2] // 200_000)
+    left, right = (np.array_split(block, pieces, axis=1) for block in (left, right))
+    return sum(np.swapaxes(one, 1, 2) @ other for one, other in zip(left, right, strict=True))
 
 
 def _variance(reduced: Array, scores: Array) -> float:

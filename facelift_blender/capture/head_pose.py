@@ -194,9 +194,24 @@ def _fit_chunk(pixels: Array, white: Array, points: Array, modes: Array, pose: P
         gradient = np.einsum("trd,tr->td", slopes, (residuals * weight).reshape(len(pixels), -1))
         gradient[:, 6:] -= coefficients
         normal += np.eye(len(prior)) * (prior + 1e-6 * np.einsum("tii->ti", normal))[:, None]
-        step = np.linalg.solve(normal, gradient[..., None])[..., 0]
+        step = solve_blocks(normal, gradient[..., None])[..., 0]
         pose, coefficients = pose.moved(step[:, :6]), coefficients + step[:, 6:]
-    return Fit(pose, coefficients, np.linalg.inv(normal)[:, :6, :6], residuals)
+    covariances = solve_blocks(normal, np.broadcast_to(np.eye(len(prior), 6), (len(normal), len(prior), 6)))[:, :6]
+    return Fit(pose, coefficients, covariances, residuals)
+
+
+def solve_blocks(matrices: Array, sides: Array) -> Array:
+    """Solve many small symmetric positive systems (T, D, D) x = sides (T, D, M) by elimination, all frames in step.
+
+    A linear algebra library starts its threads anew for each small system, which costs far more than the arithmetic.
+    """
+    table = np.concatenate([matrices, sides], axis=2)
+    size = matrices.shape[1]
+    for pivot in range(size):
+        row = table[:, pivot, pivot:] / table[:, pivot, pivot, None]
+        table[:, :, pivot:] -= table[:, :, pivot, None] * row[:, None]
+        table[:, pivot, pivot:] = row
+    return table[:, :, size:]
 
 
 def strays(pixels: Array, white: Array, points: Array, pose: Pose, inverse_focal: float, doubt: Array) -> Array:
@@ -208,7 +223,7 @@ def strays(pixels: Array, white: Array, points: Array, pose: Pose, inverse_focal
     residuals = whiten(white, (pixels - model)[..., None])
     slopes = whiten(white, by_point) * doubt[:, None, None]
     inner = slopes @ np.swapaxes(slopes, 2, 3) + np.eye(2)
-    solved = np.linalg.solve(inner, residuals)
+    solved = solve_blocks(inner.reshape(-1, 2, 2), residuals.reshape(-1, 2, 1)).reshape(residuals.shape)
     surprise = np.sum(residuals * solved, axis=(2, 3))
     weight = np.minimum(1.0, (_STUDENT + 2.0) / (_STUDENT + surprise))
     return doubt[:, None] * weight[..., None] * (np.swapaxes(slopes, 2, 3) @ solved)[..., 0]

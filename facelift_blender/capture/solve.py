@@ -20,7 +20,8 @@ from .smoothing import Certainty, Path, smooth_path
 from .take import project
 from .types import Array, Clip, Distortion, FaceLiftError, Lens, Observations, Take
 
-_MODES, _COMPONENTS = 6, 16
+_MODES = 6
+_K = 12
 _MODE_DOUBT = 0.4
 _POINT_DOUBT = (0.0006, 0.3)
 """Metres that any landmark may stray from the regressor's shape, and the share of its own spread over the clip."""
@@ -163,20 +164,26 @@ class _Sight:
         return (self.components[:, :_MODES] * self.deviations[:_MODES] * _MODE_DOUBT).reshape(*self.neutral.shape, -1)
 
 
-def _components(shapes: Array) -> tuple[Array, Array]:
-    """Principal components of the clip's own expression: orthonormal (3 N, C), largest first, and their deviations (C,)."""
-    sample = shapes[:: max(1, len(shapes) // 500)]
-    apart = (sample - sample.mean(axis=0)).reshape(len(sample), -1)
-    values, vectors = np.linalg.eigh(apart.T @ apart / len(sample))
-    return vectors[:, ::-1], np.sqrt(np.maximum(values[::-1], 0.0))
+def _components(shapes: Array, count: int = 12) -> tuple[Array, Array]:
+    """Principal components of shapes (F, N, 3): orthonormal (3 N, count), largest first, and their deviations (count,)."""
+    apart = (shapes - shapes.mean(axis=0)).reshape(len(shapes), -1)[:: max(1, len(shapes) // 500)]
+    vectors = np.random.default_rng(0).normal(size=(apart.shape[1], count))
+    for _ in range(6):
+        vectors, _ = np.linalg.qr(apart.T @ (apart @ vectors))
+    deviations = np.sqrt(np.mean((apart @ vectors) ** 2, axis=0))
+    order = np.argsort(-deviations)
+    return vectors[:, order], deviations[order]
 
 
 def _estimate(sight: _Sight, prior: Prior) -> tuple[ClipEstimate, Array]:
     """The clip-wide solve on shapes without the noise of single frames, and the actor's neutral in the regressor's scale."""
-    mean, components = sight.shapes.mean(axis=0), sight.components[:, :_COMPONENTS]
-    apart = (sight.shapes - mean).reshape(len(sight.shapes), -1)
-    shapes = mean + (apart @ components @ components.T).reshape(sight.shapes.shape)
-    estimate = estimate_clip(sight.pixels, sight.white, shapes, sight.modes, sight.pose, prior)
+    known = expression.fitted_basis(sight.neutral, expression.head_basis()).shapes
+    weights = expression.fit_weights(sight.shapes, sight.neutral)
+    shapes = sight.neutral + np.tensordot(weights, known, 1)
+    components, deviations = _components(shapes)
+    modes = (components[:, :_K] * deviations[:_K]).reshape(*sight.neutral.shape, -1)
+    points = np.broadcast_to(shapes.mean(axis=0), shapes.shape)
+    estimate = estimate_clip(sight.pixels, sight.white, points, modes, sight.pose, prior)
     return estimate, sight.neutral + estimate.offset
 
 
