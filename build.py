@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,10 @@ WHEELS = ENVIRONMENTS / "wheels"
 BATCH = ROOT / "facelift_blender" / "batch.py"
 BLENDERS = {"4.2": "3.11", "4.5": "3.11", "5.0": "3.11", "5.2": "3.13"}
 """The Blender releases that are tested, as modules for these Pythons."""
+DEFAULT_BLENDER = "4.5"
 SOURCES = ("facelift_blender", "models", "requirements", "tests")
 MEDIAN_LENGTH, LONGEST = 14, 80
 """Lines that functions may have."""
-DEFAULT_BLENDER = "4.5"
 
 
 class BuildError(Exception):
@@ -120,6 +120,7 @@ def run(command: Sequence[str | Path], folder: Path | None = None) -> int:
     user = ENVIRONMENTS / "blender-user"
     (user / "config").mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"BLENDER_USER_RESOURCES": str(user), "PYTHONNOUSERSITE": "1"}
+    environment.pop("PYTHONPATH", None)
     return subprocess.run([str(part) for part in command], cwd=folder, env=environment, check=False).returncode
 
 
@@ -127,16 +128,21 @@ def run(command: Sequence[str | Path], folder: Path | None = None) -> int:
 
 
 def demo(arguments: argparse.Namespace) -> int:
-    clip = ROOT / "models" / "performer" / "demo.mp4"
-    return run([blender_environment(), BATCH, "--", "track", clip, "-o", ROOT / "out" / "demo", *arguments.rest])
+    return batch("track", ROOT / "models" / "performer" / "demo.mp4", "-o", ROOT / "out" / "demo", *arguments.rest)
 
 
 def track(arguments: argparse.Namespace) -> int:
-    return run([blender_environment(), BATCH, "--", "track", *arguments.rest])
+    return batch("track", *arguments.rest)
 
 
 def predict(arguments: argparse.Namespace) -> int:
-    return run([blender_environment(), BATCH, "--", "predict", *arguments.rest])
+    return batch("predict", *arguments.rest)
+
+
+def batch(*arguments: str | Path) -> int:
+    """Run the extension's own command line; its help needs no environment."""
+    python = sys.executable if {"-h", "--help"} & set(arguments) else blender_environment()
+    return run([python, BATCH, "--", *arguments])
 
 
 PYTEST = "import os, sys, pytest; code = pytest.main(sys.argv[1:]); sys.stdout.flush(); sys.stderr.flush(); os._exit(code)"
@@ -190,7 +196,7 @@ def zip_extension(arguments: argparse.Namespace) -> int:
     for platform in arguments.platform or manifest["platforms"]:
         suffix = "" if not arguments.python else "-py" + "-".join(versions)
         target = ROOT / "out" / f"{manifest['id']}-{manifest['version']}-{platform}{suffix}.zip"
-        wheels = fetch_wheels([wheel for wheel in read_wheels() if wheel["platform"] == platform and wheel["python"] in versions])
+        wheels = fetch_wheels([wheel for version in versions for wheel in wheels_for(platform, version)])
         write_zip(target, extension_files(manifest, platform, wheels))
         validate(target)
         print(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1e6:.1f} MB, {len(wheels)} wheels", flush=True)
@@ -210,6 +216,15 @@ def render_manifest(manifest: dict[str, Any]) -> bytes:
         if isinstance(table, dict):
             rows += ["", f"[{name}]", *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items())]
     return ("\n".join(rows) + "\n").encode()
+
+
+def wheels_for(platform: str, version: str) -> list[dict[str, str]]:
+    """What wheels.json lists for a platform and a Python: name, version, filename and sha256 of each."""
+    wheels = [wheel for wheel in read_wheels() if (wheel["platform"], wheel["python"]) == (platform, version)]
+    if not wheels:
+        known = sorted({f"{wheel['platform']} with Python {wheel['python']}" for wheel in read_wheels()})
+        raise BuildError(f"There are no wheels for {platform} with Python {version}, only for {', '.join(known)}.")
+    return wheels
 
 
 def read_wheels() -> list[dict[str, str]]:
@@ -289,13 +304,13 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="build.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = top.add_subparsers(metavar="VERB", required=True)
 
-    def verb(function: object, name: str, text: str, passes_on: bool = False) -> argparse.ArgumentParser:
-        sub = verbs.add_parser(name, help=text, description=text, allow_abbrev=False)
+    def verb(function: Callable[[argparse.Namespace], int], name: str, text: str, passes_on: bool = False) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text, allow_abbrev=False, add_help=function not in (demo, track, predict))
         sub.set_defaults(function=function, passes_on=passes_on)
         return sub
 
     verb(demo, "demo", "track the bundled clip into out/demo", passes_on=True)
-    verb(track, "track", "CLIP -o DIR: track a clip; options as of facelift_blender/batch.py", passes_on=True)
+    verb(track, "track", "CLIP -o DIR: track a clip; 'track --help' tells the options", passes_on=True)
     verb(predict, "predict", "IMAGE... -o FILE.json: find the faces of pictures", passes_on=True)
     tests = verb(test, "test", "run the tests; further arguments are pytest's", passes_on=True)
     tests.add_argument("--blender", choices=BLENDERS, default=DEFAULT_BLENDER, help="the Blender to test in (default %(default)s)")
@@ -322,7 +337,7 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except BuildError as error:
+    except (BuildError, OSError) as error:
         sys.exit(f"build.py: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -75,6 +75,11 @@ def test_named_tests_leave_the_training_out(build: ModuleType, monkeypatch: pyte
     assert [command[0] for command in main_with(build, monkeypatch, "test", "--no-training")] == ["python-4.5"]
 
 
+def test_help_of_the_batch_needs_no_environment(build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    [command] = main_with(build, monkeypatch, "track", "--help")
+    assert command[0] == sys.executable
+
+
 def test_strange_arguments_are_refused(build: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["build.py", "lint", "--fast"])
     with pytest.raises(SystemExit):
@@ -298,6 +303,11 @@ def test_zip_names_its_platform_and_wheels(build: ModuleType, files: dict[str, P
         manifest = tomllib.loads(archive.read("blender_manifest.toml").decode())
     assert manifest["platforms"] == ["linux-x64"]
     assert manifest["wheels"] == ["./wheels/some-1.0-py3-none-any.whl"]
+
+
+def test_unlisted_wheels_get_a_sentence(build: ModuleType) -> None:
+    with pytest.raises(build.BuildError, match=r"no wheels for amiga with Python 3\.11, only for linux-x64 with Python 3\.11"):
+        build.wheels_for("amiga", "3.11")
 
 
 def test_an_altered_wheel_is_not_taken(build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,9 +39,8 @@ def make_zip(build: ModuleType, folder: Path, python: str) -> Path:
     system = PLATFORMS.get((platform.system(), platform.machine()))
     if system is None:
         pytest.skip("No zip is made for this platform.")
-    wanted = [wheel for wheel in build.read_wheels() if (wheel["platform"], wheel["python"]) == (system, python)]
     try:
-        wheels = build.fetch_wheels(wanted)
+        wheels = build.fetch_wheels(build.wheels_for(system, python))
     except build.BuildError as error:
         pytest.skip(f"The wheels are not at hand: {error}")
     build.write_zip(folder / "facelift.zip", build.extension_files(build.read_manifest(), system, wheels))
