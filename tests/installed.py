@@ -60,4 +60,4 @@ def track(path: str) -> dict[str, object]:
 if __name__ == "__main__":
     main(*sys.argv[sys.argv.index("--") + 1 :])
     sys.stdout.flush()
-    os._exit(0)  # as build.py does: Blender as a module may wait for its threads for ever
+    os._exit(0)  # as build.py does
