@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """FaceLift without a window.
 
-  blender -b -P facelift_blender/batch.py -- track CLIP -o DIR     in Blender
-  python facelift_blender/batch.py -- track CLIP -o DIR            in a Python that has bpy
-  python facelift_blender/batch.py -- predict IMAGE... -o FILE     in any Python with the requirements
+In Blender: blender -b -P facelift_blender/batch.py -- track CLIP -o DIR
+In a Python that has bpy: python facelift_blender/batch.py -- track CLIP -o DIR
+In any Python with the requirements: python facelift_blender/batch.py -- predict IMAGE... -o FILE
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from .capture.track import Progress
     from .capture.types import Take
 
-FORMATS = ("fbx", "csv", "json", "blend", "usd", "glb")
+FORMATS = "fbx,csv,json,blend,usd,glb"
 _DEFAULT_FORMATS = "fbx,csv,json,blend"
 
 
@@ -49,9 +50,7 @@ def _add_track(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--sensor", type=_positive, default=36.0, metavar="MM", help="sensor width (default 36)")
     verb.add_argument("--fps", type=_positive, metavar="F", help="frame rate of an image sequence (default 24)")
     verb.add_argument("--smoothing", type=_share, default=0.5, metavar="S", help="0 to 1 (default 0.5)")
-    verb.add_argument(
-        "--export", type=_formats, default=_formats(_DEFAULT_FORMATS), metavar="LIST", help=f"of {','.join(FORMATS)} (default {_DEFAULT_FORMATS})"
-    )
+    verb.add_argument("--export", type=_formats, default=_DEFAULT_FORMATS, metavar="LIST", help=f"of {FORMATS} (default %(default)s)")
 
 
 def _add_predict(verb: argparse.ArgumentParser) -> None:
@@ -84,9 +83,9 @@ def _share(text: str) -> float:
 
 def _formats(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
-    unknown = [name for name in names if name not in FORMATS]
+    unknown = [name for name in names if name not in FORMATS.split(",")]
     if unknown:
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown)} is not among {', '.join(FORMATS)}")
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)} is not among {FORMATS}")
     return names
 
 
@@ -159,7 +158,8 @@ class ProgressLine:
         if progress.station == self.station and now - self.printed < self.interval and progress.done < progress.total:
             return
         self.printed, self.station = now, progress.station
-        print(f"{progress.station}: {progress.done}/{progress.total}, {progress.frames_per_second:.1f} frames/s, {progress.eta:.0f} s left", flush=True)
+        speed = f"{progress.frames_per_second:.1f} frames/s, {progress.eta:.0f} s left"
+        print(f"{progress.station}: {progress.done}/{progress.total}, {speed}", flush=True)
 
 
 # ---------------------------------------------------------------- files
@@ -196,13 +196,14 @@ def write_take(take: Take, base: Path, formats: Sequence[str]) -> dict[str, floa
     watch.run("take", lambda: save_take(take, take_path))
     collection = watch.run("scene", lambda: build_take(take, bpy.context.scene, settings=BuildSettings(take_path=f"//{take_path.name}")))
     writers: dict[str, Callable[[Path], object]] = {
-        "_livelink.csv": lambda path: write_livelink(take, path),
-        ".json": lambda path: write_json(take, path),
-        **{f".{kind}": lambda path, write=write: write(collection, path) for kind, write in EXPORTERS.items()},
+        "_livelink.csv": partial(write_livelink, take),
+        ".json": partial(write_json, take),
+        **{f".{kind}": partial(write, collection) for kind, write in EXPORTERS.items()},
     }
     for ending, write in writers.items():
-        if ending.rpartition(".")[2] in formats:
-            watch.run(ending.rpartition(".")[2], lambda write=write, path=_ending(base, ending): write(path))
+        kind = ending.rpartition(".")[2]
+        if kind in formats:
+            watch.run(kind, partial(write, _ending(base, ending)))
     watch.run("sheet", lambda: write_sheet(take, _ending(base, ".png")))
     watch.run("video", lambda: write_video(take, _ending(base, ".mp4")))
     return watch.seconds

@@ -28,7 +28,8 @@ def describe(take: Take) -> dict[str, Any]:
     return {
         "format": "FaceLift take",
         "version": VERSION,
-        "axes": "OpenCV camera: x right, y down, z into the scene; canonical head: x right, y up, z out of the face; metres, seconds, pixels",
+        "axes": "camera: x right, y down, z into the scene; canonical head: x right, y up, z out of the face",
+        "units": "metres, seconds, pixels",
         "actor": take.actor,
         "clip": {
             "path": take.clip.path, "width": take.clip.width, "height": take.clip.height, "fps": take.clip.fps,

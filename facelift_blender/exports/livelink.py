@@ -18,7 +18,7 @@ from ..capture.types import Array, Take
 from ..rigs import arkit
 from .files import replacing
 
-_ANGLES: Final = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll", "RightEyeYaw", "RightEyePitch", "RightEyeRoll")
+_ANGLES: Final = tuple(f"{part}{angle}" for part in ("Head", "LeftEye", "RightEye") for angle in ("Yaw", "Pitch", "Roll"))
 COLUMNS: Final = (*(name[0].upper() + name[1:] for name in arkit.NAMES), *_ANGLES)
 EYE_SIDEWAYS, EYE_UPWARDS = math.radians(30.0), math.radians(25.0)
 """How far an eye has turned when its look shapes are at 1, sideways and up or down."""

@@ -27,7 +27,8 @@ LONG_GAP: Final = 0.5
 """Seconds without a face over which nothing is interpolated: the last value holds, and the face is hidden."""
 
 _BY_FRAME: Final = (
-    "frames", "times", "valid", "camera_poses", "rotations", "translations", "landmarks", "covariances", "confidence", "weights", "residuals",
+    "frames", "times", "valid", "camera_poses", "rotations", "translations", "landmarks", "covariances", "confidence", "weights",
+    "residuals",
 )  # fmt: skip
 """The fields of a Take that have a row a frame."""
 
@@ -72,7 +73,7 @@ def usable_frames(take: Take) -> Take:
     for values in keyed:
         usable &= np.isfinite(values).reshape(len(take), -1).all(axis=1)
     if not usable.any():
-        raise FaceLiftError(f"The take of {take.actor} in {Path(take.clip.path).name} has no frame with a face, so there is nothing to build.")
+        raise FaceLiftError(f"{take.actor} in {Path(take.clip.path).name} has no frame with a face; choose another actor or range.")
     return select_frames(take, usable)
 
 

@@ -91,6 +91,5 @@ def current() -> TrackingJob | None:
 
 def stop_running() -> None:
     """Stop whatever runs; the thread ends with its present frame."""
-    for job in list(_running):
-        job.stop()
-        finish(job)
+    while _running:
+        _running.pop().stop()

@@ -156,8 +156,10 @@ class FACELIFT_OT_stop_tracking(bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        cls.poll_message_set("Nothing is being tracked")
-        return job.current() is not None
+        if job.current() is None:
+            cls.poll_message_set("Nothing is being tracked")
+            return False
+        return True
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         job.current().stop()
@@ -169,8 +171,10 @@ class _TakeOperator:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        cls.poll_message_set("Track footage first")
-        return find_take(context) is not None
+        if find_take(context) is None:
+            cls.poll_message_set("Track footage first")
+            return False
+        return True
 
 
 class FACELIFT_OT_look_through_camera(_TakeOperator, bpy.types.Operator):
@@ -185,6 +189,7 @@ class FACELIFT_OT_look_through_camera(_TakeOperator, bpy.types.Operator):
         for area in context.screen.areas if context.screen else ():
             if area.type == "VIEW_3D":
                 area.spaces.active.region_3d.view_perspective = "CAMERA"
+                area.spaces.active.overlay.show_relationship_lines = False
         return {"FINISHED"}
 
 

@@ -77,7 +77,7 @@ class _Take:
     bl_label = "Take"
 
     @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
+    def poll(cls, _context: bpy.types.Context) -> bool:
         return bool(operators.take_collections())
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -101,12 +101,12 @@ def _draw_figures(column: bpy.types.UILayout, head: bpy.types.Object) -> None:
 
 def figures(head: bpy.types.Object) -> list[tuple[str, str]]:
     """What a take reached, as its Head's properties say."""
-    focal = f"{head['focal_mm']:.1f} mm ({head['focal_low_mm']:.1f} to {head['focal_high_mm']:.1f})"
     provenance = json.loads(head["provenance"])
     return [
         ("Frames", str(head["frames"])),
         ("Residual", f"{head['median_residual_px']:.2f} px"),
-        ("Focal Length", focal if head["focal_source"] == "solved" else f"{head['focal_mm']:.1f} mm, {head['focal_source']}"),
+        ("Focal Length", f"{head['focal_mm']:.1f} mm, {head['focal_source']}"),
+        ("90 % Interval", f"{head['focal_low_mm']:.1f} to {head['focal_high_mm']:.1f} mm"),
         ("Ran On", str(provenance.get("provider", "CPU"))),
     ]
 

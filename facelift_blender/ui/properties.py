@@ -27,16 +27,29 @@ class FaceLiftClipSettings(bpy.types.PropertyGroup):
     every_actor: BoolProperty(name="All Actors", description="Track everyone in the footage, each into a collection", default=False)
     actor: IntProperty(name="Actor", description="Whom to track: 1 is who is seen largest and longest", default=1, min=1)
     lens_known: BoolProperty(name="Lens Known", description="Use the focal length below instead of solving for it", default=False)
-    focal_mm: FloatProperty(name="Focal Length", description="Focal length of the lens that filmed the clip, in mm", default=35.0, min=1.0, soft_max=300.0)
-    sensor_width: FloatProperty(name="Sensor Width", description="Width of the camera's sensor, in mm", default=36.0, min=1.0, soft_max=70.0)
-    smoothing: FloatProperty(name="Smoothing", description="How strongly jitter is taken out; no lag at any value", default=0.5, min=0.0, max=1.0, subtype="FACTOR")
+    focal_mm: FloatProperty(
+        name="Focal Length", description="Of the lens that filmed the clip, in mm", default=35.0, min=1.0, soft_max=300.0
+    )
+    sensor_width: FloatProperty(
+        name="Sensor Width", description="Of the camera that filmed the clip, in mm", default=36.0, min=1.0, soft_max=70.0
+    )
+    smoothing: FloatProperty(
+        name="Smoothing",
+        description="How strongly jitter is taken out; no lag at any value",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
 
 
 class FaceLiftSceneSettings(bpy.types.PropertyGroup):
     """How takes come into a scene, and which one is looked at."""
 
     footage: PointerProperty(name="Footage", description="The movie clip to track", type=bpy.types.MovieClip)
-    timing: EnumProperty(name="Timing", description="How the clip's frames become the scene's", items=_TIMING_ITEMS, default=Timing.MATCH.name)
+    timing: EnumProperty(
+        name="Timing", description="How the clip's frames become the scene's", items=_TIMING_ITEMS, default=Timing.MATCH.name
+    )
     take: PointerProperty(
         name="Take",
         description="The take that is shown here and exported",

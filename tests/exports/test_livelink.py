@@ -29,7 +29,8 @@ def test_the_header_is_the_apps(synthetic_take: Take, tmp_path: Path) -> None:
     header = (tmp_path / "a.csv").read_text().splitlines()[0].split(",")
     assert header[:4] == ["Timecode", "BlendShapeCount", "EyeBlinkLeft", "EyeLookDownLeft"]
     assert header[53:] == [
-        "TongueOut", "HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll", "RightEyeYaw", "RightEyePitch", "RightEyeRoll",
+        "TongueOut", "HeadYaw", "HeadPitch", "HeadRoll",
+        "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll", "RightEyeYaw", "RightEyePitch", "RightEyeRoll",
     ]  # fmt: skip
     assert len(COLUMNS) == 61
 
@@ -52,7 +53,8 @@ def test_frames_without_a_face_are_left_out(synthetic_take: Take, tmp_path: Path
 @pytest.mark.parametrize(
     ("time", "fps", "text"),
     [
-        (0.0, 24.0, "00:00:00:00.000"), (1.5, 24.0, "00:00:01:12.000"), (3661.0, 30.0, "01:01:01:00.000"), (0.0125, 60.0, "00:00:00:00.750"),
+        (0.0, 24.0, "00:00:00:00.000"), (1.5, 24.0, "00:00:01:12.000"), (3661.0, 30.0, "01:01:01:00.000"),
+        (0.0125, 60.0, "00:00:00:00.750"),
         (24 * 1001 / 24000, 24000 / 1001, "00:00:01:00.000"), (30 * 1001 / 30000, 29.97, "00:00:01:00.000"),
     ],
 )  # fmt: skip
@@ -69,7 +71,7 @@ def test_head_angles_are_found_again(yaw: float, pitch: float, roll: float) -> N
 def test_a_head_turned_to_its_left_and_down_has_positive_angles() -> None:
     left_down = rotation(np.array([0.0, 0.3, 0.0])) @ rotation(np.array([0.2, 0.0, 0.0]))
     nose = FRONTAL @ left_down @ [0.0, 0.0, 1.0]
-    assert nose[0] > 0 and nose[1] > 0, "to the picture's right, which is the subject's left, and down"
+    assert (nose[:2] > 0).all(), "to the picture's right, which is the subject's left, and down"
     assert (head_angles((FRONTAL @ left_down)[None])[0, :2] > 0.1).all()
 
 

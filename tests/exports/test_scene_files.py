@@ -24,7 +24,8 @@ def _zooming(take: Take) -> Take:
 
 
 def _find(ending: str) -> bpy.types.Object:
-    (found,) = (thing for thing in bpy.context.scene.objects if thing.name.replace("_", ".").replace(" ", ".").endswith(ending.replace("_", ".")))
+    plain = str.maketrans("_ ", "..")
+    (found,) = (thing for thing in bpy.context.scene.objects if thing.name.translate(plain).endswith(ending.translate(plain)))
     return found
 
 
@@ -90,7 +91,7 @@ def test_the_selection_and_the_frame_are_left_as_they_were(synthetic_take: Take,
     assert bpy.context.selected_objects == [member(collection, "Head")]
 
 
-def test_an_exporter_that_is_not_there_is_told_in_one_sentence(synthetic_take: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_exporter_is_told_in_one_sentence(synthetic_take: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     collection = build_take(synthetic_take, bpy.context.scene)
     monkeypatch.setattr(bpy.ops, "wm", object())
     with pytest.raises(FaceLiftError, match="cannot write USD"):

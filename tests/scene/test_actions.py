@@ -48,7 +48,8 @@ def test_between_keys_the_way_is_straight_and_over_a_gap_the_value_holds() -> No
 def test_many_owners_share_one_action_where_there_are_slots() -> None:
     things = [_empty(str(index)) for index in range(5)]
     values = np.arange(6.0).reshape(2, 3)
-    write_tracks([Track(thing.name, thing, vector_curves("location", values + index, _keys(2))) for index, thing in enumerate(things)], _actions())
+    tracks = [Track(thing.name, thing, vector_curves("location", values + index, _keys(2))) for index, thing in enumerate(things)]
+    write_tracks(tracks, _actions())
     assert len(bpy.data.actions) == (1 if has_slots() else 5)
     bpy.context.scene.frame_set(2)
     assert [thing.matrix_world.translation.x for thing in things] == pytest.approx([3.0, 4.0, 5.0, 6.0, 7.0])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mathutils import Matrix, Quaternion
+from mathutils import Matrix
 from synthetic import make_take, rotation
 
 from facelift_blender.capture.types import Take

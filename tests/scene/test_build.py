@@ -62,7 +62,8 @@ def test_also_for_a_tall_clip_in_a_scene_in_centimetres() -> None:
     bpy.context.scene.unit_settings.scale_length = 0.01
     collection = build_take(take, bpy.context.scene)
     _assert_on_plate(take, collection)
-    assert member(collection, "Head").matrix_world.translation.length == pytest.approx(np.linalg.norm(take.translations[-1]) * 100.0, rel=1e-5)
+    away = member(collection, "Head").matrix_world.translation.length
+    assert away == pytest.approx(np.linalg.norm(take.translations[-1]) * 100.0, rel=1e-5)
 
 
 def test_the_landmarks_carry_expression_alone(synthetic_take: Take) -> None:
@@ -243,6 +244,22 @@ def test_saving_and_loading_keeps_what_belongs_to_a_take(synthetic_take: Take, t
     count = len(bpy.data.objects)
     assert build_take(synthetic_take, bpy.context.scene) == collection
     assert len(bpy.data.objects) == count
+    _assert_on_plate(synthetic_take, collection)
+
+
+def test_undo_takes_all_of_it_back_and_redo_brings_it_again(synthetic_take: Take, footage: bpy.types.MovieClip) -> None:
+    bpy.ops.ed.undo_push(message="before")
+    kinds = ("objects", "meshes", "actions", "cameras", "materials", "collections", "shape_keys")
+    before = {kind: set(getattr(bpy.data, kind).keys()) for kind in kinds}
+    build_take(_filmed(synthetic_take, footage), bpy.context.scene)
+    bpy.ops.ed.undo_push(message="after")
+    bpy.ops.ed.undo()
+    assert {kind: set(getattr(bpy.data, kind).keys()) for kind in kinds} == before
+    assert (bpy.context.scene.frame_end, bpy.context.scene.camera) == (250, None)
+    bpy.ops.ed.redo()
+    footage = bpy.data.movieclips[0]
+    collection = build_take(_filmed(synthetic_take, footage), bpy.context.scene, footage)
+    assert len(bpy.data.objects) == 3 + topology.COUNT
     _assert_on_plate(synthetic_take, collection)
 
 

@@ -27,7 +27,8 @@ def test_every_class_has_its_name_and_tooltip() -> None:
     for cls in _CLASSES:
         if issubclass(cls, bpy.types.Operator):
             assert cls.__name__ == "FACELIFT_OT_" + cls.bl_idname.split(".")[1]
-            assert cls.__doc__ and not cls.__doc__.endswith(".")
+            assert cls.__doc__
+            assert not cls.__doc__.endswith(".")
             for name, prop in cls.bl_rna.properties.items():
                 assert not prop.description.endswith("."), name
 
@@ -43,5 +44,6 @@ def test_enabling_imports_no_heavy_library() -> None:
 
 
 def test_capture_can_be_imported_without_blender() -> None:
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import facelift_blender.capture.track, facelift_blender.exports.livelink; sys.exit('bpy' in sys.modules)"
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+    code += "import facelift_blender.capture.track, facelift_blender.exports.livelink; sys.exit('bpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0
