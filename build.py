@@ -76,7 +76,7 @@ def install(environment: Path, python: list[str], requirements: Path, hashed: bo
     if made.returncode != 0:
         raise BuildError(f"Python could not make a virtual environment with pip in {environment}: install its venv package (python3-venv).")
     options = ["--require-hashes", "--only-binary", ":all:"] if hashed else []
-    pip = [str(python_of(environment)), "-m", "pip", "install", "-q", "--disable-pip-version-check", *options]
+    pip = [str(python_of(environment)), "-m", "pip", "install", "-q", "--no-compile", "--disable-pip-version-check", *options]
     if subprocess.run([*pip, "-r", str(requirements)], check=False).returncode != 0:
         raise BuildError(f"pip could not install {requirements.name}: see its lines above; it needs the network and 3 GB of disk.")
 
