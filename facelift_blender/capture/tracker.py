@@ -118,8 +118,11 @@ class Tracker:
         if faces is None and self._should_look(frame):
             faces = self._look(frame, image)
         for face in faces or ():
-            if not any(covers(actor, face.box) for actor in self._active() if not actor.lost):
+            holder = next((actor for actor in self._active() if not actor.lost and covers(actor, face.box)), None)
+            if holder is None:
                 self._enter(frame, image, face)
+            elif not is_near(holder.box, face.box):
+                self._bring_back(holder, frame, image, face)
 
     def _picture_changed(self, image: Image) -> bool:
         before, self._thumbnail = self._thumbnail, thumbnail(image)
@@ -151,19 +154,30 @@ class Tracker:
             actor.closed = not any(continues(actor, face.box) for face in faces)
 
     def _enter(self, frame: int, image: Image, face: Face) -> None:
-        """Two looks at a face that the detector found: its box is looser than the landmarks' own."""
-        (first,) = self._estimate(image, [face.box])
-        if first is None:
+        """Let a face that no actor is on be a lost actor come back, or a new one."""
+        estimate = self._settle(image, face)
+        if estimate is None:
             return
-        (estimate,) = self._estimate(image, [box_of_landmarks(first.landmarks_2d)])
-        if estimate is None or any(covers(actor, box_of_landmarks(estimate.landmarks_2d)) for actor in self._active() if not actor.lost):
+        box = box_of_landmarks(estimate.landmarks_2d)
+        if any(covers(actor, box) for actor in self._active() if not actor.lost):
             return
-        gone = [actor for actor in self._active() if actor.lost and is_near(actor.box, box_of_landmarks(estimate.landmarks_2d))]
+        gone = [actor for actor in self._active() if actor.lost and is_near(actor.box, box)]
         actor = max(gone, key=lambda actor: actor.last_frame, default=None)
         if actor is None:
-            actor = Actor(face.box)
+            actor = Actor(box)
             self.actors.append(actor)
         actor.see(frame, estimate)
+
+    def _bring_back(self, actor: Actor, frame: int, image: Image, face: Face) -> None:
+        """The actor's landmarks have drifted: begin again from what the detector sees."""
+        estimate = self._settle(image, face)
+        if estimate is not None:
+            actor.see(frame, estimate)
+
+    def _settle(self, image: Image, face: Face) -> Estimate | None:
+        """Two looks at a face that the detector found: its box is looser than the landmarks' own."""
+        (first,) = self._estimate(image, [face.box])
+        return first and self._estimate(image, [box_of_landmarks(first.landmarks_2d)])[0]
 
     def _estimate(self, image: Image, boxes: list[Box]) -> list[Estimate | None]:
         if not boxes:

@@ -204,6 +204,19 @@ def test_a_repeated_picture_is_not_looked_at_again() -> None:
     assert len(tracker.actors[0].estimates) == 20
 
 
+def test_a_track_that_drifts_is_brought_back_by_the_detector() -> None:
+    class Drifting(Gaze):
+        """Sees every face a little larger than the box it was given."""
+
+        def _one(self, image: Image, box: Box, focal: float) -> Estimate:
+            x, y, _ = discs_of(image)[0]
+            return estimate_disc(x, y, max(box[2], box[3]) / 2 * 1.02, focal)
+
+    (actor,) = follow([draw([(160, 90, 20, 100)]) for _ in range(120)], regress=Drifting()).actors
+    assert len(actor.estimates) == 120
+    assert max(np.ptp(estimate.landmarks_2d[:, 0]) for estimate in actor.estimates.values()) < 110
+
+
 @pytest.mark.parametrize("part", ["landmarks_2d", "covariances", "landmarks_3d", "rotation", "translation", "score"])
 def test_an_estimate_that_is_no_number_is_no_face(part: str) -> None:
     class Broken(Gaze):
