@@ -79,3 +79,30 @@ def test_a_sequence_with_gaps_is_what_blender_shows(tmp_path: Path, capfd: pytes
     assert (movie.frame_duration, clip.frame_count, clip.missing) == (3, 7, (4, 5))
     for frame, image in read_frames(clip):
         assert np.abs(image.astype(int) - shown[frame - 1]).mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "depth", "ending"),
+    [
+        ("PNG", "8", ".png"),
+        ("PNG", "16", ".png"),
+        ("JPEG", "8", ".jpg"),
+        ("OPEN_EXR", "16", ".exr"),
+        ("OPEN_EXR", "32", ".exr"),
+        ("TIFF", "16", ".tif"),
+    ],
+)
+def test_pictures_of_any_kind_are_what_blender_shows(
+    kind: str, depth: str, ending: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / "source.png"), picture(37)[:, :, ::-1])
+    scene = bpy.context.scene
+    scene.view_settings.view_transform = "Standard"
+    scene.render.image_settings.file_format = kind
+    scene.render.image_settings.color_depth = depth
+    path = tmp_path / f"plate_0001{ending}"
+    bpy.data.images.load(str(tmp_path / "source.png")).save_render(str(path), scene=scene)
+    clip = probe(path)
+    _, (shown,) = shown_by_blender(clip, tmp_path)
+    (_, image), *_ = read_frames(clip)
+    assert np.abs(image.astype(int) - shown).mean() < 1
