@@ -6,7 +6,7 @@ Cut from the MakeHuman base mesh by `models/performer/head.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -46,6 +46,10 @@ class Head:
     def landmark_shapes(self) -> Array:
         """(52, N, 3) what each shape adds to the landmarks."""
         return self.on_surface(self.shapes)
+
+    def with_landmarks(self, vertices: np.ndarray, weights: Array) -> Head:
+        """The head with other places for its landmarks: `landmark_vertices` (N, 3), `landmark_weights` (N, 3)."""
+        return replace(self, landmark_vertices=vertices, landmark_weights=weights)
 
     def on_surface(self, vertices: Array) -> Array:
         """Landmarks (..., N, 3) of vertex positions, or of offsets, (..., V, 3)."""

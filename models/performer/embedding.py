@@ -24,8 +24,8 @@ _STEPS: Final = 6
 _CONTOUR: Final = region_indices("contour")
 _EYES: Final = region_indices("eyes")
 _IRISES: Final = region_indices("irises")
-_UPPER_LIP: Final = tuple(range(49, 54)) + (61, 62, 63)
-_LOWER_LIP: Final = tuple(range(55, 60)) + (65, 66, 67)
+_UPPER_LIP: Final = (*range(49, 54), 61, 62, 63)
+_LOWER_LIP: Final = (*range(55, 60), 65, 66, 67)
 
 
 @dataclass(frozen=True)

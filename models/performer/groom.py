@@ -6,7 +6,7 @@ Roots are drawn on the average head, in its canonical frame, and kept as barycen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -40,6 +40,10 @@ class Strands:
     radius: float
     curl: float = 0.0
 
+    def turned(self, rotation: Array) -> Strands:
+        """The same hairs on a head that is turned by a rotation (3, 3)."""
+        return replace(self, directions=self.directions @ rotation.T)
+
     def grow(self, vertices: Array, normals: Array) -> Array:
         """(K, points, 3): the hairs on the head's vertices (V, 3) with normals (V, 3)."""
         root = at(vertices, self.indices, self.weights)
@@ -52,7 +56,7 @@ class Strands:
         return root[:, None] + self.lengths[:, None, None] * (t * along[:, None] + rise * normal[:, None])
 
 
-def brows(head: Head, generator: np.random.Generator, count: int = 700, thickness: float = 1.0) -> Strands:
+def brows(head: Head, generator: np.random.Generator, count: int = 1000, thickness: float = 1.0) -> Strands:
     """Both brows on the average head, `count` hairs each, growing upwards at the nose and outwards at the temple."""
     t = generator.uniform(0.0, 1.0, count)
     knots = np.linspace(0.0, 1.0, len(_BROW))
@@ -65,7 +69,38 @@ def brows(head: Head, generator: np.random.Generator, count: int = 700, thicknes
     lengths = generator.uniform(5e-3, 8e-3, count) * np.interp(t, [0.0, 0.3, 1.0], [0.8, 1.0, 0.7])
     places, directions = _both_sides(places, directions)
     indices, weights = _from_the_front(head, places)
-    return Strands(indices, weights, directions, np.tile(lengths, 2), points=4, lift=0.12, radius=7e-5)
+    return Strands(indices, weights, directions, np.tile(lengths, 2), points=4, lift=0.1, radius=8.5e-5)
+
+
+_HAIRLINE: Final = np.array([
+    [0, 66], [25, 66], [42, 58], [58, 40], [70, 12], [77, -12], [84, 4], [100, 12], [115, -18], [135, -58], [180, -72],
+])  # fmt: skip
+"""Degrees round the head from the face, and the height there, in millimetres, at which hair begins."""
+
+
+def hairline_margin(points: Array) -> Array:
+    """(...) metres by which points of the average head (..., 3) lie above the hairline."""
+    around = np.degrees(np.arctan2(np.abs(points[..., 0]), points[..., 2] + 0.075))
+    return points[..., 1] - np.interp(around, _HAIRLINE[:, 0], _HAIRLINE[:, 1] * 1e-3)
+
+
+def hair(head: Head, generator: np.random.Generator, length: float, count: int = 16000) -> Strands:
+    """Short hair on the average head, combed back and to the sides, longer on the top."""
+    corners = triangles(head.faces[head.parts == PARTS.index("skin")])
+    corners = corners[(hairline_margin(head.vertices[corners]) > -4e-3).all(axis=1)]
+    a, b, c = head.vertices[corners].transpose(1, 0, 2)
+    areas = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    chosen = corners[generator.choice(len(corners), count, p=areas / areas.sum())]
+    weights = generator.dirichlet([1.0, 1.0, 1.0], count)
+    root = at(head.vertices, chosen, weights)
+    kept = hairline_margin(root) > generator.uniform(-2e-3, 4e-3, count)
+    root, chosen, weights = root[kept], chosen[kept], weights[kept]
+    top = np.clip((root[:, 1] - 0.03) / 0.05, 0.0, 1.0)
+    sideways = np.clip((root[:, 0] - 0.02) / 0.07, -1.0, 1.0)
+    directions = np.column_stack([sideways * (0.3 + 0.4 * top), -1.1 + 1.1 * top, -0.5 - 0.6 * top])
+    directions += generator.normal(0.0, 0.15, root.shape)
+    lengths = length * (0.35 + 0.65 * top) * generator.uniform(0.75, 1.1, len(root))
+    return Strands(chosen, weights, directions, lengths, points=6, lift=0.3, radius=2.0e-4, curl=0.25)
 
 
 def _both_sides(places: Array, directions: Array) -> tuple[Array, Array]:

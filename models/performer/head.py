@@ -172,7 +172,7 @@ def _with_lashes(head: Head) -> Head:
     smooth = on_limit(head)
     skin = triangles(head.faces[head.parts == PARTS.index("skin")])
     for side, sign in _SIDES.items():
-        root = _lids(head, side).upper[2:]
+        root = _lids(head, side).upper[4:]
         reach = np.sin(np.linspace(0.15, 0.9, len(root)) * np.pi)[:, None] * LASH * [sign, 1.0, 1.0]
         rows = np.concatenate([root, root + 0.6 * reach * [1.0, 0.5, 1.2], root + reach])
         k = np.arange(len(root) - 1)
