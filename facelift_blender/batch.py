@@ -260,7 +260,7 @@ def table(take: Take, seconds: dict[str, float]) -> str:
     rows = [("actor", take.actor), *figures(take)]
     tracking = {**take.provenance.get("milliseconds", {}), **take.provenance.get("solve_ms", {})}
     rows += [(station, f"{value:.2f} ms per frame") for station, value in tracking.items()]
-    rows += [(step, f"{1e3 * value / len(take):.2f} ms per frame") for step, value in seconds.items()]
+    rows += [(step, f"{1e3 * value / frames_read(take):.2f} ms per frame") for step, value in seconds.items()]
     rows += [("note", warning) for warning in take.provenance.get("warnings", ())]
     width = max(len(label) for label, _ in rows)
     return "\n".join(f"  {label:<{width}}  {text}" for label, text in rows)
@@ -273,14 +273,18 @@ def figures(take: Take) -> list[tuple[str, str]]:
     millimetres = take.lens.sensor_width / take.lens.width
     low, high = (value * millimetres for value in take.lens.focal_interval)
     residual = float(np.nanmedian(take.residuals[take.valid])) if take.valid.any() else float("nan")
-    found = int(take.raw.found.sum())
-    read = take.provenance.get("frames", {}).get("read", len(take))
+    found, read = int(take.raw.found.sum()), frames_read(take)
     return [
         ("frames", str(read)),
-        ("faces found", f"{found} ({100.0 * found / max(read, 1):.1f} %)"),
+        ("faces found", f"{found} ({100.0 * found / read:.1f} %)"),
         ("focal length", f"{np.median(take.lens.focal) * millimetres:.1f} mm ({low:.1f} to {high:.1f}, {take.lens.focal_source})"),
         ("residual", f"{residual:.2f} px, {100.0 * residual / face_size(take):.2f} % of the face"),
     ]
+
+
+def frames_read(take: Take) -> int:
+    """Frames of the clip that were looked at."""
+    return max(int(take.provenance.get("frames", {}).get("read", len(take))), 1)
 
 
 def face_size(take: Take) -> float:

@@ -73,6 +73,7 @@ class FACELIFT_OT_track_footage(bpy.types.Operator):
             return self._fail(error)
         self._timer = context.window_manager.event_timer_add(0.1, window=context.window)
         context.window_manager.modal_handler_add(self)
+        redraw(context)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -129,6 +130,7 @@ class FACELIFT_OT_track_footage(bpy.types.Operator):
 
         scene = bpy.data.scenes.get(self._scene) or context.scene
         footage = bpy.data.movieclips.get(self.clip)
+        scene.facelift.footage = scene.facelift.footage or footage
         for take in reversed(takes):
             settings = BuildSettings(Timing[scene.facelift.timing], str(keep_take(take)))
             scene.facelift.take = build_take(take, scene, footage, settings)

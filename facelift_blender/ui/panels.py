@@ -34,6 +34,8 @@ class _Track:
         footage = operators.find_footage(context)
         if context.space_data.type == "VIEW_3D":
             layout.template_ID(context.scene.facelift, "footage", open="clip.open")
+            if footage is not None and context.scene.facelift.footage is None:
+                layout.label(text=footage.name, icon="FILE_MOVIE")
         elif footage is None:
             layout.operator("clip.open", icon="FILE_MOVIE")
         if footage is not None:
