@@ -20,15 +20,18 @@ _KEYS = 48
 _SHAPE_MODES, _SLIDE_MODES = 16, 6
 _REACH, _STRAY, _DEPTH_DOUBT = 0.045, np.array([0.0015, 0.0015, 0.0025]), 0.08
 """The face's unknown field: its reach in metres, its size by axis, and the doubt about the whole depth's scale."""
-_SLIDE = 2.5
+_NEAR_DOUBT = 0.8
+"""How much stronger or weaker the perspective in the regressor's idea of the face may be, in 1 / metres of distance."""
+_SLIDE = 1.5
 """How much larger than that field, a radian of turning, the regressor's landmarks may slide over the face."""
 _CLUSTERS = 12
 _OPEN = 2.0
 """Doubt about the inverse focal length, in units of itself, that leaves the say to the motion."""
 _TOLD = 0.6
 """The share of the prior's doubt below which the motion is said to have told the focal length."""
-_TURN = 0.05
-"""Radians (RMS) that the face must turn away from its mean direction before its depth, and so the focal length, shows."""
+_MODEL, _TURN = 2.0, 0.15
+"""Factor of the variance for what the model leaves out, and the turning (RMS, radians) below which that grows steeply: a
+face that hardly turns shows its perspective in the regressor's idea of its shape alone, which knows the assumed focal length."""
 _LEFTOVER = 0.0007
 """Metres that a landmark may differ from the regressor's by itself."""
 
@@ -67,24 +70,21 @@ def estimate_clip(pixels: Array, white: Array, shapes: Array, modes: Array, pose
     aligned; modes (N, 3, K) of expression whose coefficients have unit variance; pose: where to start.
     """
     rows = key_frames(pose, white)
-    mean = np.median(shapes, axis=0)
-    field = face_field(mean)
-    sides = pose.rotations[rows, :2, 2] - pose.rotations[rows, :2, 2].mean(axis=0)
-    problem = _Problem(pixels[rows], white[rows], shapes[rows], modes, field, _SLIDE * face_field(mean, _SLIDE_MODES), sides)
+    problem = _Problem.of(pixels[rows], white[rows], shapes[rows], modes, pose[rows])
     state, focal = _start(problem, pose[rows]), Focal(prior.focal, (prior.focal, prior.focal), prior.source)
     if prior.doubt > 0:
         state = _adjust(problem, state, replace(prior, doubt=_OPEN), _STEPS)
         focal = _settled(state, prior, _turn(pose))
     known = Prior(focal.value, 0.0, focal.source)
     last = _adjust(problem, replace(state, strength=1.0), known, _STEPS // 2)
-    offset = field @ last.field[: field.shape[2]] + _leftovers(problem, last, known)
+    offset = problem.field @ last.field[: problem.field.shape[2]] + _leftovers(problem, last, known)
     return ClipEstimate(focal, offset, _warnings(focal))
 
 
 def key_frames(pose: Pose, white: Array) -> Array:
     """Rows (K,) of frames that together show the head from the most different sides, distances and places, in order."""
     count = len(pose.scales)
-    wanted = min(count, _KEYS)
+    wanted = min(count, max(count // 3, _KEYS // 2), _KEYS)
     middle = pose.rotations[count // 2]
     place = pose.anchors / np.median(pose.scales)
     sides = np.concatenate([rotation_vector(middle.T @ pose.rotations) / 0.15, np.log(pose.scales)[:, None] / 0.1, place / 0.2], axis=1)
@@ -101,18 +101,19 @@ def key_frames(pose: Pose, white: Array) -> Array:
 
 
 def face_field(mean: Array, modes: int = _SHAPE_MODES) -> Array:
-    """What a face may differ from the regressor's, (N, 3, 3 modes + 1) with coefficients of unit variance.
+    """What a face may differ from the regressor's, (N, 3, 3 modes + 2) with coefficients of unit variance.
 
-    Smooth displacements by axis and the scale of the whole depth, without what a pose could do, and leaving the size that
+    Smooth displacements by axis, the scale of the whole depth, and the perspective of a wrong focal length, without what a pose could do, and leaving the size that
     the face has from the front: a size that could grow would shrink the errors of the shapes on the picture, and so it would.
     """
     apart = np.sum((mean[:, None] - mean[None]) ** 2, axis=-1)
     values, vectors = np.linalg.eigh(np.exp(-0.5 * apart / _REACH**2))
     smooth = vectors[:, -modes:] * np.sqrt(np.maximum(values[-modes:], 0.0))
     axes = [smooth[:, None, :] * (np.eye(3)[axis] * _STRAY[axis])[None, :, None] for axis in range(3)]
-    depth = (mean[:, 2:] - mean[:, 2].mean()) * np.array([0.0, 0.0, _DEPTH_DOUBT])
-    basis = np.concatenate([*axes, depth[..., None]], axis=2).reshape(mean.size, -1)
     middle = mean - mean.mean(axis=0)
+    depth = middle[:, 2:] * np.array([0.0, 0.0, _DEPTH_DOUBT])
+    near = middle[:, 2:] * middle * np.array([1.0, 1.0, 0.0]) * _NEAR_DOUBT
+    basis = np.concatenate([*axes, depth[..., None], near[..., None]], axis=2).reshape(mean.size, -1)
     shifts = np.broadcast_to(np.eye(3), (len(mean), 3, 3))
     rigid = np.concatenate([shifts, -cross_matrix(middle)], axis=2).reshape(mean.size, 6)
     basis = (basis - rigid @ np.linalg.lstsq(rigid, basis, rcond=None)[0]).reshape(*mean.shape, -1)
@@ -135,6 +136,13 @@ class _Problem:
     field: Array
     slide: Array
     sides: Array
+
+    @staticmethod
+    def of(pixels: Array, white: Array, points: Array, modes: Array, pose: Pose) -> _Problem:
+        """The problem of key frames whose faces are turned about as `pose` says."""
+        mean, sides = np.median(points, axis=0), pose.rotations[:, :2, 2]
+        field, slide = face_field(mean), _SLIDE * face_field(mean, _SLIDE_MODES)
+        return _Problem(pixels, white, points, modes, field, slide, sides - sides.mean(axis=0))
 
     @property
     def size(self) -> int:
@@ -248,13 +256,14 @@ def _turn(pose: Pose) -> float:
 def _settled(state: _State, prior: Prior, turn: float) -> Focal:
     """Motion and prior together, on a grid of focal lengths: mean of the logarithm and 90 % interval."""
     logarithm = np.linspace(-2.5, 2.5, 2001)
-    score = -0.5 * (np.exp(-logarithm) - state.strength) ** 2 / state.variance - 0.5 * (logarithm / prior.doubt) ** 2
+    variance = state.variance * (_MODEL + (_TURN / max(turn, 1e-3)) ** 4)
+    score = -0.5 * (np.exp(-logarithm) - state.strength) ** 2 / variance - 0.5 * (logarithm / prior.doubt) ** 2
     share = np.exp(score - score.max())
     share /= share.sum()
     low, high = np.interp([0.05, 0.95], np.cumsum(share), logarithm)
     mean = float(share @ logarithm)
     doubt = float(np.sqrt(share @ (logarithm - mean) ** 2))
-    told = doubt < _TOLD * prior.doubt and turn > _TURN and prior.source == "prior"
+    told = doubt < _TOLD * prior.doubt and prior.source == "prior"
     value, interval = prior.focal * np.exp(mean), (float(prior.focal * np.exp(low)), float(prior.focal * np.exp(high)))
     return Focal(float(value), interval, "solved" if told else prior.source)
 
