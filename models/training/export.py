@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,24 @@ def difference(regressor: Regressor, path: Path, inputs: tuple[Tensor, Tensor]) 
     return max(float(np.abs(a - b.numpy()).max()) for a, b in zip(ours, theirs, strict=True))
 
 
+def save_weights(regressor: Regressor, path: Path) -> None:
+    """The network's own tensors as float16, for training to go on from: `train --from-weights`."""
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.half().contiguous() if tensor.is_floating_point() else tensor for name, tensor in regressor.state_dict().items()}
+    save_file(tensors, path, metadata={"config": json.dumps(asdict(regressor.config))})
+
+
+def load_weights(path: Path) -> Regressor:
+    """The network that `save_weights` wrote."""
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        regressor = Regressor(RegressorConfig(**json.loads(file.metadata()["config"])))
+        regressor.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    return regressor.eval()
+
+
 def register(name: str, path: Path, license_text: str, source: str) -> None:
     """Write the file's hash into weights.json."""
     listing = path.parent / "weights.json"
@@ -89,7 +108,9 @@ def main() -> None:
     arguments = parser.parse_args()
     name = "facelift" if arguments.name == "open" else "facelift_research"
     path = paths.WEIGHTS / f"{name}.onnx"
-    worst = export(load(paths.RUNS / arguments.name / arguments.run), path)
+    regressor = load(paths.RUNS / arguments.name / arguments.run)
+    worst = export(regressor, path)
+    save_weights(regressor, path.with_suffix(".safetensors"))
     terms = "CC-BY-4.0" if arguments.name == "open" else "research, non-commercial"
     register(name, path, terms, f"python -m models.training.train {arguments.name}")
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, differs from torch by {worst:.1e}")

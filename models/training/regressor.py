@@ -93,6 +93,21 @@ def stem(width: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def summary(width: int, places: int) -> nn.Sequential:
+    """(B, width, s, s) -> (B, width): the whole picture at a glance, which spares the tokens the long search for the head's pose."""
+    narrow = nn.Sequential(nn.Conv2d(width, 24, 1, bias=False), nn.BatchNorm2d(24), nn.ReLU(), nn.Flatten())
+    return nn.Sequential(narrow, nn.Linear(24 * places, width), nn.GELU(), nn.Linear(width, width))
+
+
+def waves(side: int, width: int) -> Tensor:
+    """(1, side^2, width) sines and cosines of the place in the grid, as strong as the image tokens: where a token is matters at once."""
+    octaves = 2.0 ** torch.linspace(0, 3, width // 4)
+    at = (torch.arange(side) + 0.5) / side
+    angles = at[:, None] * octaves * torch.pi
+    y, x = angles[:, None].expand(side, side, -1), angles[None].expand(side, side, -1)
+    return torch.cat([y.sin(), y.cos(), x.sin(), x.cos()], dim=2).reshape(1, side * side, -1)
+
+
 class Regressor(nn.Module):
     """picture (B, 3, S, S) RGB in 0..1 and focal (B, 1) in crop sides -> Prediction."""
 
@@ -104,32 +119,36 @@ class Regressor(nn.Module):
         self.config = config
         width = config.width
         self.stem = stem(width)
-        self.place = nn.Parameter(torch.randn(1, (config.picture // 16) ** 2, width) * 0.02)
+        self.place = nn.Parameter(waves(config.picture // 16, width))
         self.lens = perceptron(1, width, width)
+        self.summary = summary(width, (config.picture // 16) ** 2)
         self.encoder = nn.ModuleList(Block(width, config.heads, False) for _ in range(config.encoder))
         self.encoded = nn.LayerNorm(width)
-        self.tokens = nn.Parameter(torch.randn(1, config.landmarks + config.pose_tokens, width) * 0.02)
+        self.tokens = nn.Parameter(torch.randn(1, config.landmarks + config.pose_tokens, width) * 0.5)
         self.decoder = nn.ModuleList(Block(width, config.heads, True) for _ in range(config.decoder))
         self.decoded = nn.LayerNorm(width)
         self.point_head = perceptron(width, width, 3)
         self.noise_head = perceptron(width, width, 3)
-        self.pose_head = perceptron(width * config.pose_tokens, width, 10)
+        self.pose_head = perceptron(width * (config.pose_tokens + 1), width, 10)
         self.register_buffer("mean", torch.zeros(config.landmarks, 3))
         self.register_buffer("ahead", torch.tensor([1.0, 0.0, 0.0, 0.0, -1.0, 0.0]))
 
     def forward(self, picture: Tensor, focal: Tensor) -> Prediction:
-        image = self.stem(picture * 4.0 - 2.0).flatten(2).transpose(1, 2)
+        image = self.stem(picture * 4.0 - 2.0)
+        whole = self.summary(image)
+        image = image.flatten(2).transpose(1, 2)
         lens = self.lens(torch.log(focal))[:, None]
         image = torch.cat([image + self.place, lens], dim=1)
         for block in self.encoder:
             image = block(image)
         image = self.encoded(image)
-        tokens = self.tokens.expand(picture.shape[0], -1, -1)
+        tokens = self.tokens + whole[:, None]
         for block in self.decoder:
             tokens = block(tokens, image)
         tokens = self.decoded(tokens)
         count = self.config.landmarks
-        return self._read(self.point_head(tokens[:, :count]), self.noise_head(tokens[:, :count]), self.pose_head(tokens[:, count:].flatten(1)), focal)
+        pose = torch.cat([tokens[:, count:].flatten(1), whole], dim=1)
+        return self._read(self.point_head(tokens[:, :count]), self.noise_head(tokens[:, :count]), self.pose_head(pose), focal)
 
     def _read(self, points: Tensor, noise: Tensor, pose: Tensor, focal: Tensor) -> Prediction:
         points, noise, pose = points.float(), noise.float(), pose.float()

@@ -16,6 +16,7 @@ import torch
 
 from . import paths
 from .batches import Half, prefetched
+from .export import load_weights
 from .losses import LossConfig, multi_frame_loss, multi_view_loss
 from .regressor import Prediction, Regressor, RegressorConfig
 from .samples import Store
@@ -30,8 +31,8 @@ class TrainConfig:
     batch: int = 32
     rate: float = 1e-3
     decay: float = 0.05
-    warm_up: int = 300
-    views_only: int = 150
+    warm_up: int = 100
+    views_only: int = 100
     average: float = 0.998
     minutes_between: float = 3.0
     seed: int = 0
@@ -52,8 +53,8 @@ class Run:
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=config.rate, weight_decay=config.decay, betas=(0.9, 0.98))
         self.history: list[dict[str, float]] = []
 
-    def begin(self, views: Path) -> None:
-        """From the checkpoint if there is one, else from scratch with the mean face of the multi-view store."""
+    def begin(self, views: Path, weights: Path | None = None) -> None:
+        """From the checkpoint if there is one, else from `weights`, else from scratch with the multi-view store's mean face."""
         checkpoint = self.folder / "regressor.pt"
         if checkpoint.exists():
             state = torch.load(checkpoint, weights_only=True)
@@ -62,6 +63,8 @@ class Run:
             self.optimiser.load_state_dict(state["optimiser"])
             self.step, self.history = state["step"], state["history"]
             return
+        if weights is not None:
+            self.network.load_state_dict(load_weights(weights).state_dict())
         self.network.mean.copy_(torch.from_numpy(Store(views).open()[1]["landmarks"].mean(axis=0)))
         self.average.load_state_dict(self.network.state_dict())
 
@@ -110,10 +113,10 @@ class Run:
             slow.copy_(fast)
 
 
-def train(config: TrainConfig, data: Path, folder: Path) -> Run:
+def train(config: TrainConfig, data: Path, folder: Path, weights: Path | None = None) -> Run:
     """Train until `steps`; `data` holds the stores `views*` and `frames*`, `folder` takes the checkpoint and its history."""
     run = Run(config, folder)
-    run.begin(data / "views")
+    run.begin(data / "views", weights)
     seed = config.seed + run.step
     views = Half(sorted(data.glob("views*")), config.regressor.picture, seed + 1)
     frames = Half(sorted(data.glob("frames*")), config.regressor.picture, seed + 2, negatives=0.08)
@@ -146,9 +149,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=TrainConfig.rate)
     parser.add_argument("--batch", type=int, default=TrainConfig.batch)
     parser.add_argument("--run", default="regressor", help="folder of the run, under the set's")
+    parser.add_argument("--from-weights", type=Path, help="a .safetensors file to start from where there is no checkpoint")
     arguments = parser.parse_args()
     config = TrainConfig(name=arguments.name, steps=arguments.steps, rate=arguments.rate, batch=arguments.batch)
-    train(config, paths.RUNS / arguments.name, paths.RUNS / arguments.name / arguments.run)
+    data = paths.RUNS / arguments.name
+    train(config, data, data / arguments.run, arguments.from_weights)
 
 
 if __name__ == "__main__":

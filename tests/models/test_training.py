@@ -65,19 +65,26 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> train.Run:
     synthetic_store(data / "views", True)
     synthetic_store(data / "frames", False)
     small = regressor.RegressorConfig(picture=64, width=48, heads=4, encoder=1, decoder=1)
-    config = train.TrainConfig(steps=100, batch=8, warm_up=10, views_only=20, rate=2e-3, average=0.9, workers=0, regressor=small, bfloat16=False)
+    config = train.TrainConfig(steps=200, batch=16, warm_up=10, views_only=120, rate=6e-4, average=0.9, workers=0, regressor=small, bfloat16=False)
     return train.train(config, data, data / "run")
 
 
 def test_losses_fall_and_training_resumes(trained: train.Run) -> None:
     first, last = trained.history[0], trained.history[-1]
-    assert last["mv_rotation"] < 0.6 * first["mv_rotation"]
-    assert last["mv_likelihood"] < first["mv_likelihood"]
+    assert last["mv_rotation"] < 0.7 * first["mv_rotation"]
+    assert last["mv_likelihood"] < 0.6 * first["mv_likelihood"]
     again = train.Run(trained.config, trained.folder)
     again.begin(trained.folder)
-    assert again.step == 100
+    assert again.step == 200
     for a, b in zip(again.average.parameters(), trained.average.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_training_can_start_from_committed_weights(trained: train.Run, tmp_path: Path) -> None:
+    export.save_weights(export.load(trained.folder), tmp_path / "small.safetensors")
+    again = export.load_weights(tmp_path / "small.safetensors")
+    for a, b in zip(again.parameters(), trained.average.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-3, rtol=1e-3)
 
 
 def test_export_equals_torch(trained: train.Run, tmp_path: Path) -> None:
