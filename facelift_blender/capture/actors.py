@@ -30,6 +30,9 @@ REJOIN_SECONDS = 2.0
 CUT_DIFFERENCE = 0.12
 """Mean difference of two frames' thumbnails, each evened out in brightness, that a cut exceeds."""
 
+SAME_LOOK = 0.6
+"""Likeness of a face in two frames that follow one another; another face or pose in its place falls below."""
+
 
 @dataclass
 class Actor:
@@ -115,3 +118,22 @@ def thumbnail(image: Image) -> np.ndarray:
 def differs(before: np.ndarray, after: np.ndarray) -> bool:
     """Two thumbnails as unlike as on both sides of a cut."""
     return float(np.abs(before - after).mean()) > CUT_DIFFERENCE
+
+
+def likeness(image: Image, box: Box, other: Image, other_box: Box) -> float:
+    """Correlation, -1 to 1, of the faces that two boxes hold in two pictures."""
+    return float((_look(image, box) * _look(other, other_box)).sum())
+
+
+def _look(image: Image, box: Box, size: int = 24) -> np.ndarray:
+    """(size, size) grey picture of the face in a box, of mean 0 and length 1."""
+    import cv2
+
+    scale = size / max(box[2], box[3], 1.0)
+    half, fine = size / 2, 4
+    middle = box[0] + box[2] / 2, box[1] + box[3] / 2
+    matrix = np.array([[scale, 0.0, half - scale * middle[0]], [0.0, scale, half - scale * middle[1]]]) * fine
+    cut = cv2.warpAffine(image, matrix, (size * fine, size * fine), borderMode=cv2.BORDER_REPLICATE)
+    grey = cv2.cvtColor(cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY).astype(np.float64)
+    grey -= grey.mean()
+    return grey / max(float(np.linalg.norm(grey)), 1e-6)

@@ -97,11 +97,13 @@ def track_steps(
             break
     if not tracker.actors and should_stop():
         return []
-    chosen = _chosen(tracker.ranked(), settings.actor, clip, tracker.read)
+    ranked = tracker.ranked()
+    chosen = _chosen(ranked, settings.actor, clip, tracker.read)
     for _, actor in chosen:
         if settings.start < min(actor.estimates):
             tracker.look_back(actor, settings.start)
-    return (yield from _solve_all(chosen, tracker, settings, _footage_warnings(clip, tracker, total, should_stop())))
+    told = [*_footage_warnings(clip, tracker, total, should_stop()), *_others(ranked, chosen)]
+    return (yield from _solve_all(chosen, tracker, settings, told))
 
 
 def own_models(detect: Detect | None, regress: Regress | None) -> tuple[Detect, Regress]:
@@ -151,6 +153,14 @@ def _footage_warnings(clip: Clip, tracker: Tracker, total: int, stopped: bool) -
     elif tracker.read < total - len(clip.missing):
         warnings.append(f"Only {tracker.read} of {total} frames have a picture; the rest is sound alone, or the file was cut off.")
     return warnings
+
+
+def _others(ranked: list[Actor], chosen: list[tuple[str, Actor]]) -> list[str]:
+    """That more was seen than is kept: other people, or the same ones after a cut."""
+    kept = [actor for _, actor in chosen]
+    spans = [f"Actor {number} in {min(a.estimates)}-{max(a.estimates)}" for number, a in enumerate(ranked, 1) if a not in kept]
+    shown = ", ".join(spans[:4]) + (" and others" if len(spans) > 4 else "")
+    return [f"Other faces, or this one after a cut, were left out: {shown}."] if spans else []
 
 
 def _numbers(frames: Sequence[int], most: int = 8) -> str:

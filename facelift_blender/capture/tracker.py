@@ -13,7 +13,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .actors import REJOIN_SECONDS, SAME_FACE, Actor, continues, covers, differs, doubles, is_near, overlap, thumbnail
+from .actors import (
+    REJOIN_SECONDS,
+    SAME_FACE,
+    SAME_LOOK,
+    Actor,
+    continues,
+    covers,
+    differs,
+    doubles,
+    is_near,
+    likeness,
+    overlap,
+    thumbnail,
+)  # fmt: skip
 from .camera import focal_to_pixels, metadata_focal
 from .crops import Box, box_of_landmarks
 from .faces import Face
@@ -108,11 +121,13 @@ class Tracker:
         followed = [actor for actor in self._active() if not actor.lost]
         self._followed = frame if followed or self._followed is None else self._followed
         for actor, estimate in zip(followed, self._estimate(image, [actor.box for actor in followed]), strict=True):
-            if estimate is not None and is_near(actor.box, box_of_landmarks(estimate.landmarks_2d)):
-                actor.see(frame, estimate)
-            else:
+            if estimate is None or not is_near(actor.box, box_of_landmarks(estimate.landmarks_2d)):
                 actor.lost = True
-        for double in doubles([actor for actor in followed if not actor.lost]):
+            elif changed and self._is_another(actor, image, estimate):
+                actor.closed = True
+            else:
+                actor.see(frame, estimate)
+        for double in doubles([actor for actor in followed if actor.last_frame == frame]):
             double.estimates.pop(frame)
             double.closed = True
         if faces is None and self._should_look(frame):
@@ -127,6 +142,10 @@ class Tracker:
     def _picture_changed(self, image: Image) -> bool:
         before, self._thumbnail = self._thumbnail, thumbnail(image)
         return before is not None and differs(before, self._thumbnail)
+
+    def _is_another(self, actor: Actor, image: Image, estimate: Estimate) -> bool:
+        """After a cut, another face stands where the actor's was."""
+        return likeness(self._image, actor.box, image, box_of_landmarks(estimate.landmarks_2d)) < SAME_LOOK
 
     def _active(self) -> list[Actor]:
         horizon = REJOIN_SECONDS * self.clip.fps
@@ -149,9 +168,9 @@ class Tracker:
         return faces
 
     def _end_by_cut(self, faces: list[Face]) -> None:
-        """After a change of the whole picture, end every actor that no face continues in place and size."""
+        """After a change of the whole picture, end every actor that is lost, or that no face continues in place and size."""
         for actor in self._active():
-            actor.closed = not any(continues(actor, face.box) for face in faces)
+            actor.closed = actor.lost or not any(continues(actor, face.box) for face in faces)
 
     def _enter(self, frame: int, image: Image, face: Face) -> None:
         """Let a face that no actor is on be a lost actor come back, or a new one."""

@@ -186,6 +186,16 @@ def test_a_cut_restarts_the_track() -> None:
     assert spans(follow(frames)) == [(1, 20), (21, 40)]
 
 
+def test_a_cut_to_another_face_in_the_same_place_restarts_the_track() -> None:
+    def lit_from(side: slice, ground: int) -> Image:
+        image = draw([(160, 90, 40, 0)], ground)
+        image[:, side, 0] = image[:, side, 2] = 255
+        return image
+
+    frames = [lit_from(np.s_[:160], 40) if k < 20 else lit_from(np.s_[160:], 180) for k in range(40)]
+    assert spans(follow(frames)) == [(1, 20), (21, 40)]
+
+
 def test_a_flash_does_not_cut() -> None:
     frames = [draw([(90 + k, 90, 30, 100)], ground=180 if k == 20 else 40) for k in range(40)]
     assert spans(follow(frames)) == [(1, 40)]
@@ -267,6 +277,7 @@ def test_all_actors_or_one(tmp_path: Path) -> None:
     assert [take.actor for take in everyone] == ["Actor 1", "Actor 2"]
     (second,) = run(path, TrackSettings(actor=2))
     assert np.allclose(second.raw.landmarks_2d, everyone[1].raw.landmarks_2d)
+    assert "were left out: Actor 1 in 1-20." in " ".join(second.provenance["warnings"])
     with pytest.raises(FaceLiftError, match=r"Actor 3 was asked for, but plate_0001\.png shows 2"):
         run(path, TrackSettings(actor=3))
 
