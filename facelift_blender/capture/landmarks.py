@@ -92,7 +92,8 @@ class Regressor:
         lower[:, 0, 0], lower[:, 1, 0], lower[:, 1, 1] = (cholesky * crop.size).T
         root = crop.jacobian(in_crop) @ lower
         pose = crop.rotation.T @ rotation
-        return Estimate(crop.to_picture(in_crop), root @ root.transpose(0, 2, 1), landmarks, pose, crop.rotation.T @ translation, float(score))
+        covariances = root @ root.transpose(0, 2, 1)
+        return Estimate(crop.to_picture(in_crop), covariances, landmarks, pose, crop.rotation.T @ translation, float(score))
 
 
 def _shrunk_window(image: Image, crop: FaceCrop, step: int) -> tuple[Image, Array]:

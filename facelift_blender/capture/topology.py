@@ -84,7 +84,7 @@ EYE_CORNERS: Final = ((36, 39), (45, 42))
 """(outer, inner) of the right and of the left eye."""
 
 CONTOUR_LINES: Final[tuple[tuple[int, ...], ...]] = (
-    tuple(range(0, 17)), tuple(range(17, 22)), tuple(range(22, 27)), tuple(range(27, 31)), tuple(range(31, 36)),
+    tuple(range(17)), tuple(range(17, 22)), tuple(range(22, 27)), tuple(range(27, 31)), tuple(range(31, 36)),
     (*range(36, 42), 36), (*range(42, 48), 42), (*range(48, 60), 48), (*range(60, 68), 60),
 )  # fmt: skip
 """Polylines through the 68, for drawing a face."""

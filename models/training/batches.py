@@ -20,6 +20,7 @@ from .samples import SIZE, Store, decode
 
 _ACROSS = np.diag([-1.0, 1.0, 1.0])
 Row = dict[str, Array]
+KNOWN = ("points", "focal", "rotation", "translation", "landmarks")
 
 
 class Half:
@@ -39,7 +40,7 @@ class Half:
         store, index = self.index[random.integers(len(self.index))]
         table = self.tables[store]
         image = decode(self.pictures[store], table["ends"], index)
-        row = {name: table[name][index].astype(float) for name in ("points", "focal", "rotation", "translation", "landmarks") if name in table}
+        row = {name: table[name][index].astype(float) for name in KNOWN if name in table}
         if "landmarks" in row:
             row["points"] = _project(row)
         else:
@@ -124,7 +125,8 @@ def wear(image: Image, random: np.random.Generator) -> Array:
 def occluded(image: Image, random: np.random.Generator) -> Image:
     """A disc, a bar or a rectangle of some colour over part of the face: hand, hair, microphone, glasses frame."""
     image, size = image.copy(), image.shape[0]
-    colour = tuple(int(c) for c in random.integers(0, 256, 3)) if random.random() < 0.5 else tuple(int(c) for c in image[size // 2, size // 2])
+    colour = random.integers(0, 256, 3) if random.random() < 0.5 else image[size // 2, size // 2]
+    colour = tuple(int(c) for c in colour)
     x, y = (int(v) for v in random.uniform(0, size, 2))
     kind = random.integers(3)
     if kind == 0:

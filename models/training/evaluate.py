@@ -75,7 +75,8 @@ def rigid(moving: Array, fixed: Array) -> tuple[Array, Array]:
 def heads(regressor: Regressor, folder: Path) -> list[Row]:
     """Errors on held-out heads by yaw: rotation, place, depth, canonical shape, 2.5D."""
     pictures, table = Store(folder).open()
-    errors: dict[str, list[float]] = {"rotation, degrees": [], "depth, %": [], "canonical after rigid alignment, mm": [], "2.5D, % of the face": []}
+    names = ("rotation, degrees", "depth, %", "canonical after rigid alignment, mm", "2.5D, % of the face")
+    errors: dict[str, list[float]] = {name: [] for name in names}
     yaws = []
     for index in range(len(table["ends"]) - 1):
         image, focal = decode(pictures, table["ends"], index), float(table["focal"][index])
@@ -104,7 +105,8 @@ def heads(regressor: Regressor, folder: Path) -> list[Row]:
 def speed(regressor: Regressor, threads: int) -> Row:
     """ms a face of the network alone, the median of 50 runs."""
     session = Regressor(paths.WEIGHTS / f"{regressor.name}.onnx", threads).session
-    feeds = {"picture": np.random.default_rng(0).random((1, 3, regressor.size, regressor.size), np.float32), "focal": np.array([[2.0]], np.float32)}
+    picture = np.random.default_rng(0).random((1, 3, regressor.size, regressor.size), np.float32)
+    feeds = {"picture": picture, "focal": np.array([[2.0]], np.float32)}
     times = []
     for _ in range(50):
         start = time.perf_counter()

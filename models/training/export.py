@@ -54,7 +54,8 @@ def export(regressor: Regressor, path: Path) -> float:
     inputs = (torch.rand(2, 3, size, size), torch.tensor([[1.5], [4.0]]))
     part = path.with_suffix(".part")
     free = {name: {0: "faces"} for name in ("picture", "focal", *OUTPUTS)}
-    torch.onnx.export(Shipped(regressor).eval(), inputs, str(part), input_names=["picture", "focal"], output_names=list(OUTPUTS), dynamic_axes=free, opset_version=17, dynamo=False)
+    names = {"input_names": ["picture", "focal"], "output_names": list(OUTPUTS)}
+    torch.onnx.export(Shipped(regressor).eval(), inputs, str(part), **names, dynamic_axes=free, opset_version=17, dynamo=False)
     model = onnx.load(part)
     mean = [[round(float(x), 6) for x in row] for row in regressor.mean]
     onnx.helper.set_model_props(model, {"mean": json.dumps(mean), "picture": str(size), "landmarks": json.dumps(NAMES)})
@@ -76,10 +77,12 @@ def difference(regressor: Regressor, path: Path, inputs: tuple[Tensor, Tensor]) 
 
 
 def save_weights(regressor: Regressor, path: Path) -> None:
-    """The network's own tensors as float16, for training to go on from: `train --from-weights`."""
+    """The network's tensors as float16, for training to go on from: `train --from-weights`."""
     from safetensors.torch import save_file
 
-    tensors = {name: tensor.half().contiguous() if tensor.is_floating_point() else tensor for name, tensor in regressor.state_dict().items()}
+    tensors = {
+        name: tensor.half().contiguous() if tensor.is_floating_point() else tensor for name, tensor in regressor.state_dict().items()
+    }
     save_file(tensors, path, metadata={"config": json.dumps(asdict(regressor.config))})
 
 

@@ -196,27 +196,27 @@ class Head:
         self.scene = rtcore_scene.EmbreeScene()
         self.mesh = TriangleMesh(self.scene, self.vertices, model.triangles)
 
-    def cast(self, camera: Camera, pixels: Array) -> tuple[Array, Array, Array]:
-        """Triangle hit by the ray of each pixel (P, 2) or -1, and its barycentric weights (P, 3); and the rays (P, 3)."""
+    def cast(self, camera: Camera, pixels: Array) -> tuple[Array, Array]:
+        """Triangle hit by the ray of each pixel (P, 2) or -1, and its barycentric weights (P, 3)."""
         rays = np.concatenate([(pixels - camera.center) / camera.focal, np.ones((len(pixels), 1))], axis=1) @ camera.rotation
         rays = np.ascontiguousarray(rays, dtype=np.float32)
         origin = np.ascontiguousarray(np.broadcast_to(-camera.rotation.T @ camera.translation, rays.shape), dtype=np.float32)
         hit = self.scene.run(origin, rays, query="INTERSECT", output=1)
         u, v = hit["u"], hit["v"]
-        return hit["primID"], np.stack([1 - u - v, u, v], axis=1), rays
+        return hit["primID"], np.stack([1 - u - v, u, v], axis=1)
 
     def render(self, camera: Camera, size: int, background: Image) -> Image:
         """(size, size, 3)."""
         y, x = np.mgrid[:size, :size]
         pixels = np.stack([x.ravel() + 0.5, y.ravel() + 0.5], axis=1)
-        triangle, weights, rays = self.cast(camera, pixels)
+        triangle, weights = self.cast(camera, pixels)
         picture = background.reshape(-1, 3).astype(np.float32)
         seen = triangle >= 0
         corners = self.model.triangles[triangle[seen]]
-        picture[seen] = self._shade(corners, weights[seen].astype(np.float32), rays[seen])
+        picture[seen] = self._shade(corners, weights[seen].astype(np.float32))
         return np.clip(picture, 0, 255).astype(np.uint8).reshape(size, size, 3)
 
-    def _shade(self, corners: Array, weights: Array, rays: Array) -> Array:
+    def _shade(self, corners: Array, weights: Array) -> Array:
         """Colour (P, 3) of hit points."""
 
         def blend(values: Array) -> Array:
@@ -262,8 +262,9 @@ class Head:
         iris = self.look.iris * (1 - 0.55 * rim)
         pupil = np.clip((0.19 - angle) / 0.03, 0, 1)
         colour = edge * np.array([222.0, 214.0, 208.0]) + (1 - edge) * ((1 - pupil) * iris + pupil * 12)
-        glint = np.arccos(np.clip(unit @ (axis * 0.9 + self.look.light * 0.35) / np.linalg.norm(axis * 0.9 + self.look.light * 0.35), -1, 1))
-        return np.where((glint < 0.09)[:, None], 245.0, colour)
+        between = axis * 0.9 + self.look.light * 0.35
+        glint = unit @ between / np.linalg.norm(between)
+        return np.where((glint > np.cos(0.09))[:, None], 245.0, colour)
 
 
 def look_at(yaw: float, pitch: float, roll: float, distance: float, focal: float, size: int, aim: Array) -> Camera:

@@ -146,7 +146,7 @@ _LIDS = {
 
 def _support(index: int, mean: Array, count: int) -> Array:
     """Vertices that may speak for iBUG point `index`: its own lip or lid, else the `count` nearest to its vertex."""
-    lips = {k: "upper" for k in (49, 50, 51, 52, 53, 61, 62, 63)} | {k: "lower" for k in (55, 56, 57, 58, 59, 65, 66, 67)}
+    lips = dict.fromkeys((49, 50, 51, 52, 53, 61, 62, 63), "upper") | dict.fromkeys((55, 56, 57, 58, 59, 65, 66, 67), "lower")
     lids = {37: "right_upper", 38: "right_upper", 40: "right_lower", 41: "right_lower"}
     lids |= {43: "left_upper", 44: "left_upper", 46: "left_lower", 47: "left_lower"}
     distance = np.linalg.norm(mean - mean[_NEAREST[index]], axis=1)
@@ -250,7 +250,8 @@ def main() -> None:
         errors = np.array([normalised_error(labeller(face.image(), box_of_points(face.points)).points, face.points) for face in held_out])
         for source in ("helen", "afw"):
             of_source = errors[[face.source == source for face in held_out]]
-            print(f"{name:9} {source:6} full {of_source.mean():.2%} inner {of_source[:, 17:].mean():.2%} contour {of_source[:, :17].mean():.2%}")
+            inner, contour = of_source[:, 17:].mean(), of_source[:, :17].mean()
+            print(f"{name:9} {source:6} full {of_source.mean():.2%} inner {inner:.2%} contour {contour:.2%}")
 
 
 if __name__ == "__main__":

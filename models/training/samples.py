@@ -26,6 +26,8 @@ SIZE = 192
 PORTRAIT_DISTANCE = 1.2
 """Metres: where the camera of a photograph with no known lens is taken to stand."""
 FACE_HEIGHT = 0.19
+Samples = Iterator[tuple[Image, dict[str, Array]]]
+"""A picture of SIZE and what is known of it, by the columns of a Store."""
 
 
 @dataclass
@@ -38,7 +40,7 @@ class Store:
 
     folder: Path
 
-    def write(self, samples: Iterator[tuple[Image, dict[str, Array]]]) -> int:
+    def write(self, samples: Samples) -> int:
         """Write every sample, the table last and whole; returns how many."""
         self.folder.mkdir(parents=True, exist_ok=True)
         columns: dict[str, list[Array]] = {}
@@ -98,7 +100,7 @@ class FaceFinder:
         return float(x), float(y), float(w), float(h)
 
 
-def multi_frame(images: Iterator[Image], labeller: Labeller, least_score: float = 0.8) -> Iterator[tuple[Image, dict[str, Array]]]:
+def multi_frame(images: Iterator[Image], labeller: Labeller, least_score: float = 0.8) -> Samples:
     """Photographs with the labeller's 2D points; faces that it is not sure of are refused."""
     finder = FaceFinder()
     for image in images:
@@ -186,7 +188,7 @@ def background(random: np.random.Generator, images: Sequence[Image]) -> Image:
     return cv2.GaussianBlur(piece, (0, 0), random.uniform(0.5, 6))
 
 
-def multi_view(heads: Sequence[Photographed], count: int, labeller: Labeller, model: FaceModel, seed: int, views: int = 24) -> Iterator[tuple[Image, dict[str, Array]]]:
+def multi_view(heads: Sequence[Photographed], count: int, labeller: Labeller, model: FaceModel, seed: int, views: int = 24) -> Samples:
     """`count` identities, each seen from `views` sides and lifted; identities whose lifting does not close are refused."""
     random = np.random.default_rng(seed)
     start = mean_landmarks(model)
@@ -198,7 +200,9 @@ def multi_view(heads: Sequence[Photographed], count: int, labeller: Labeller, mo
         yield from _views_of(head, heads, labeller, random, views, start)
 
 
-def _views_of(head: Head, heads: Sequence[Photographed], labeller: Labeller, random: np.random.Generator, views: int, start: Array) -> Iterator[tuple[Image, dict[str, Array]]]:
+def _views_of(
+    head: Head, heads: Sequence[Photographed], labeller: Labeller, random: np.random.Generator, views: int, start: Array
+) -> Samples:
     yaws = (np.arange(views) + random.uniform(0, 1, views)) / views * 2 - 1
     yaws = np.sign(yaws) * np.abs(yaws) ** 1.25 * 1.4
     cameras = [random_camera(random, yaw) for yaw in yaws]

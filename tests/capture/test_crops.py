@@ -41,7 +41,8 @@ def test_jacobian_is_the_derivative(place: tuple[float, float], side: float, rol
     crop = look_through(*place, side, 1500.0, CENTER, 128, roll)
     points = np.array([[30.0, 40.0], [100.0, 90.0]])
     step = 1e-4
-    numeric = np.stack([(crop.to_picture(points + step * axis) - crop.to_picture(points - step * axis)) / (2 * step) for axis in np.eye(2)], axis=2)
+    moved = [crop.to_picture(points + step * axis) - crop.to_picture(points - step * axis) for axis in np.eye(2)]
+    numeric = np.stack(moved, axis=2) / (2 * step)
     assert np.allclose(crop.jacobian(points), numeric, atol=1e-5)
 
 
@@ -57,4 +58,5 @@ def test_box_holds_the_landmarks_and_the_crop_has_a_margin() -> None:
     box = box_of_landmarks(landmarks)
     assert box == (500.0, 200.0, 200.0, 260.0)
     inside = crop_of_box(box, 2000.0, CENTER, 128).to_crop(landmarks)
-    assert inside.min() > 10 and inside.max() < 118
+    assert inside.min() > 10
+    assert inside.max() < 118

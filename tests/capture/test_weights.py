@@ -52,5 +52,5 @@ def test_no_weights_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_list_may_not_lead_out_of_the_folder(folder: Path) -> None:
     (folder / "weights.json").write_text(json.dumps({"detector": {"file": "../../secret.onnx", "sha256": ""}}))
-    with pytest.raises(FaceLiftError, match="secret.onnx are missing"):
+    with pytest.raises(FaceLiftError, match=r"secret\.onnx are missing"):
         weights.model_path("detector")

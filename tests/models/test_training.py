@@ -11,16 +11,17 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from facelift_blender.capture.topology import COUNT, MIRROR  # noqa: E402
-from models.training import batches, export, lift, losses, regressor, samples, train  # noqa: E402
-from models.training.heads import look_at  # noqa: E402
+from facelift_blender.capture.topology import COUNT, MIRROR
+from models.training import batches, export, lift, losses, regressor, samples, train
+from models.training.heads import look_at
 
 
 def face(seed: int) -> np.ndarray:
     """Points on the front of an ellipsoid, (COUNT, 3) metres."""
     random = np.random.default_rng(seed)
     around = random.uniform([-1.1, -0.9], [1.1, 0.7], (COUNT, 2))
-    unit = np.stack([np.sin(around[:, 0]) * np.cos(around[:, 1]), np.sin(around[:, 1]), np.cos(around[:, 0]) * np.cos(around[:, 1])], axis=1)
+    yaw, pitch = around.T
+    unit = np.stack([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)], axis=1)
     return unit * [0.075, 0.11, 0.1] + lift.HEAD_CENTRE
 
 
@@ -65,7 +66,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> train.Run:
     synthetic_store(data / "views", True)
     synthetic_store(data / "frames", False)
     small = regressor.RegressorConfig(picture=64, width=48, heads=4, encoder=1, decoder=1)
-    config = train.TrainConfig(steps=200, batch=16, warm_up=10, views_only=120, rate=6e-4, average=0.9, workers=0, regressor=small, bfloat16=False)
+    config = train.TrainConfig(
+        steps=200, batch=16, warm_up=10, views_only=120, rate=6e-4, average=0.9, workers=0, regressor=small, bfloat16=False
+    )
     return train.train(config, data, data / "run")
 
 
@@ -119,7 +122,8 @@ def test_geodesic_is_the_angle() -> None:
 def test_mirror_twice_is_the_same_sample() -> None:
     camera = cameras(np.random.default_rng(0), 3)[0]
     truth = face(0)
-    row = {"points": camera.project(truth), "rotation": camera.rotation, "translation": camera.translation, "landmarks": truth, "focal": np.array(600.0)}
+    pose = {"rotation": camera.rotation, "translation": camera.translation}
+    row = {"points": camera.project(truth), "landmarks": truth, "focal": np.array(600.0)} | pose
     image = np.random.default_rng(0).integers(0, 255, (samples.SIZE, samples.SIZE, 3)).astype(np.uint8)
     flipped, mirrored = batches.mirrored(image, row)
     seen = mirrored["landmarks"] @ mirrored["rotation"].T + mirrored["translation"]
