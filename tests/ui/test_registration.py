@@ -40,7 +40,7 @@ def test_enabling_imports_no_heavy_library() -> None:
         "heavy = sorted({'onnxruntime', 'cv2', 'scipy', 'av'} & set(sys.modules)); print(heavy, spent < 0.3, spent)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
-    assert done.stdout.startswith("[] True"), done.stdout + done.stderr
+    assert "[] True" in done.stdout, done.stdout + done.stderr
 
 
 def test_capture_can_be_imported_without_blender() -> None:
