@@ -103,8 +103,9 @@ def key_frames(pose: Pose, white: Array) -> Array:
 def face_field(mean: Array, modes: int = _SHAPE_MODES) -> Array:
     """What a face may differ from the regressor's, (N, 3, 3 modes + 2) with coefficients of unit variance.
 
-    Smooth displacements by axis, the scale of the whole depth, and the perspective of a wrong focal length, without what a pose could do, and leaving the size that
-    the face has from the front: a size that could grow would shrink the errors of the shapes on the picture, and so it would.
+    Smooth displacements by axis, the scale of the whole depth, and the perspective of a wrong focal length, without what a
+    pose could do. They leave the size that the face has from the front: a size that could grow would shrink the errors of
+    the shapes on the picture, and so it would.
     """
     apart = np.sum((mean[:, None] - mean[None]) ** 2, axis=-1)
     values, vectors = np.linalg.eigh(np.exp(-0.5 * apart / _REACH**2))
@@ -177,8 +178,9 @@ class _State:
 
 @dataclass(frozen=True)
 class _Normal:
-    """Normal equations: the frames' blocks (T, F, F), their ties to the shared (T, F, S), their sides (T, F); the shared
-    block (S, S) of all frames, and the shared side a frame (T, S)."""
+    """Normal equations: blocks (T, F, F) of the frames, their ties (T, F, S) to the shared unknowns and their right sides
+    (T, F); the block (S, S) of the shared unknowns, and what each frame puts on its right side (T, S).
+    """
 
     frame: Array
     tie: Array

@@ -92,6 +92,11 @@ def fit_weights(landmarks: Array, neutral: Array, covariances: Array | None = No
     return weights
 
 
+def moves(weights: Array, neutral: Array, basis: Basis | None = None) -> Array:
+    """What weights (T, 52) add to the landmarks of an actor who rests at `neutral`: (T, N, 3) metres."""
+    return np.tensordot(weights, fitted_basis(neutral, basis or head_basis()).shapes, axes=1)
+
+
 def observable(neutral: Array, basis: Basis | None = None) -> Array:
     """(52,) which shapes landmarks can tell: at least half of what was unknown before is known after a look at them."""
     basis = fitted_basis(neutral, basis or head_basis())

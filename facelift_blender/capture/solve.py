@@ -21,7 +21,6 @@ from .take import project
 from .types import Array, Clip, Distortion, FaceLiftError, Lens, Observations, Take
 
 _MODES = 6
-_K = 12
 _MODE_DOUBT = 0.4
 _POINT_DOUBT = (0.0006, 0.3)
 """Metres that any landmark may stray from the regressor's shape, and the share of its own spread over the clip."""
@@ -149,7 +148,7 @@ class _Sight:
         rows = np.flatnonzero(raw.found)
         focal, square = float(lens.focal[0]), np.array([1.0, lens.pixel_aspect])
         pixels = camera.to_rays(raw.landmarks_2d[rows], replace(lens, focal=lens.focal[rows])) * focal
-        shapes, _, spread, (scales, turns, shifts) = head_pose.align(raw.landmarks_3d[rows])
+        shapes, spread, (scales, turns, shifts) = _steadied(raw.landmarks_3d[rows])
         rotations = raw.rotations[rows] @ np.swapaxes(turns, 1, 2)
         translations = raw.translations[rows] * scales[:, None] - np.einsum("tij,tj->ti", rotations, shifts)
         pose = head_pose.pose_from(rotations, translations, raw.assumed_focal)
@@ -164,6 +163,22 @@ class _Sight:
         return (self.components[:, :_MODES] * self.deviations[:_MODES] * _MODE_DOUBT).reshape(*self.neutral.shape, -1)
 
 
+def _steadied(landmarks: Array) -> tuple[Array, Array, tuple[Array, Array, Array]]:
+    """Canonical landmarks (F, N, 3) without what is rigid in their motion, their spread (N,), and the motion put on each frame.
+
+    A jaw that drops pulls the whole face's middle down: so the face is laid on its mean once as it is, and once more
+    without the expression that is then seen in it.
+    """
+    rough, _, _, first = head_pose.align(landmarks)
+    neutral = expression.find_neutral(rough)
+    moves = expression.moves(expression.fit_weights(rough, neutral), neutral)
+    _, _, _, second = head_pose.align(rough - moves)
+    shapes = head_pose.move(rough, second)
+    spread = np.sqrt(np.mean(np.sum((shapes - shapes.mean(axis=0)) ** 2, axis=-1), axis=0))
+    shifts = second[0][:, None] * np.einsum("tij,tj->ti", second[1], first[2]) + second[2]
+    return shapes, spread, (second[0] * first[0], second[1] @ first[1], shifts)
+
+
 def _components(shapes: Array, count: int = 12) -> tuple[Array, Array]:
     """Principal components of shapes (F, N, 3): orthonormal (3 N, count), largest first, and their deviations (count,)."""
     apart = (shapes - shapes.mean(axis=0)).reshape(len(shapes), -1)[:: max(1, len(shapes) // 500)]
@@ -176,12 +191,14 @@ def _components(shapes: Array, count: int = 12) -> tuple[Array, Array]:
 
 
 def _estimate(sight: _Sight, prior: Prior) -> tuple[ClipEstimate, Array]:
-    """The clip-wide solve on shapes without the noise of single frames, and the actor's neutral in the regressor's scale."""
-    known = expression.fitted_basis(sight.neutral, expression.head_basis()).shapes
-    weights = expression.fit_weights(sight.shapes, sight.neutral)
-    shapes = sight.neutral + np.tensordot(weights, known, 1)
+    """The clip-wide solve, and the actor's neutral in the regressor's scale.
+
+    Of the regressor's shapes only the expression is believed, and that only as what this actor's face is wont to do: their
+    perspective is that of the focal length which the regressor assumed.
+    """
+    shapes = sight.neutral + expression.moves(expression.fit_weights(sight.shapes, sight.neutral), sight.neutral)
     components, deviations = _components(shapes)
-    modes = (components[:, :_K] * deviations[:_K]).reshape(*sight.neutral.shape, -1)
+    modes = (components * deviations).reshape(*sight.neutral.shape, -1)
     points = np.broadcast_to(shapes.mean(axis=0), shapes.shape)
     estimate = estimate_clip(sight.pixels, sight.white, points, modes, sight.pose, prior)
     return estimate, sight.neutral + estimate.offset
