@@ -267,10 +267,17 @@ def extension_files(manifest: dict[str, Any], platform: str, wheels: list[Path])
     source = ROOT / "facelift_blender"
     files: dict[str, Path | bytes] = {"LICENSE": ROOT / "LICENSE"}
     files |= {path.relative_to(source).as_posix(): path for path in source.rglob("*") if path.is_file() and is_shipped(path)}
-    files |= {f"weights/{path.name}": path for path in (ROOT / "models" / "weights").iterdir() if path.suffix in (".onnx", ".json", ".md")}
+    files |= {f"weights/{path.name}": path for path in model_files()}
     files |= {f"wheels/{path.name}": path for path in wheels}
     names = [f"./wheels/{path.name}" for path in wheels]
     return files | {"blender_manifest.toml": render_manifest(manifest | {"platforms": [platform], "wheels": names})}
+
+
+def model_files() -> list[Path]:
+    """weights.json, the networks that it lists, and their cards."""
+    folder = ROOT / "models" / "weights"
+    listed = json.loads((folder / "weights.json").read_text(encoding="utf-8"))
+    return [folder / "weights.json", *(folder / model["file"] for model in listed.values()), *folder.glob("*.md")]
 
 
 def is_shipped(path: Path) -> bool:
