@@ -34,7 +34,6 @@ _CALM, _CALM_NORMAL = 0.3, -0.524
 """The share of frames that are calm even in a busy clip, and that quantile of the normal distribution."""
 
 
-
 def _parts() -> tuple[list[int], ...]:
     """Landmarks by region, eyes, brows and cheeks by side too."""
     parts: dict[tuple[str, str], list[int]] = {}
