@@ -49,6 +49,7 @@ class Regressor:
         path = path or model_path("facelift")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or min(4, os.cpu_count() or 1)
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a waiting thread would take the decoder's core
         options.log_severity_level = 3
         available = onnxruntime.get_available_providers()
         providers = [name for name in _PREFERRED if name in available]
