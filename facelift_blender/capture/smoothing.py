@@ -25,11 +25,13 @@ LONGEST_BRIDGE = 0.5
 
 _ROUNDS = 10
 _STRENGTH = 30.0
-"""Stiffness at half smoothing and 25 frames a second: a body at rest passes below 2 Hz."""
+"""Stiffness at 0.3 of the slider and 25 frames a second: a body at rest passes below 2 Hz."""
 _DECADES = 3.0
+"""Decades of stiffness from none of the slider to all of it."""
 _SURPRISE = 2.5
 """Normal deviations beyond which an acceleration is no longer taken for noise."""
 _PATIENCE = 1.5
+"""Decades, likewise, by which motion must outweigh noise before it is let through."""
 _CALM, _CALM_NORMAL = 0.3, -0.524
 """The share of frames that are calm even in a busy clip, and that quantile of the normal distribution."""
 
@@ -122,9 +124,10 @@ def smooth(values: Array, smoothing: float, weights: Array | None = None, fps: f
     if smoothing <= 0 or measured.sum() < 6:
         return np.where(measured[:, None], filled, _path(filled, measured * 1e6, np.ones(max(len(values) - 2, 0))))
     weights = weights / np.median(weights[measured])
-    strength = _STRENGTH * 10.0 ** (_DECADES * (smoothing - 0.5)) * (fps / 25.0) ** 4
+    firmness = 0.5 - (1.0 - smoothing) ** 2
+    strength = _STRENGTH * 10.0 ** (_DECADES * firmness) * (fps / 25.0) ** 4
     noise, freedom = _noise(values[measured])
-    usual = max(_chi_square(_SURPRISE, freedom) * 10.0 ** (_PATIENCE * (smoothing - 0.5)), 1.3)
+    usual = max(_chi_square(_SURPRISE, freedom) * 10.0 ** (_PATIENCE * firmness), 1.3)
     stiffness = np.full(len(values) - 2, strength)
     for _ in range(_ROUNDS):
         path = _path(filled, weights, stiffness)
