@@ -50,14 +50,19 @@ class TrackingJob:
         """How much is done, 0 to 1."""
         return self.progress.done / max(self.progress.total, 1) if self.progress else 0.0
 
-    def describe(self) -> str:
-        """How far it is, in words."""
+    def station(self) -> str:
+        """What is being done, and how far it is."""
         if self.stopping:
-            return "Stopping, what is done is kept"
-        if self.progress is None:
-            return "Starting"
+            return "Stopping"
         step = self.progress
-        return f"{step.station.capitalize()} {step.done}/{step.total}, {step.frames_per_second:.0f} frames/s, {step.eta:.0f} s left"
+        return f"{step.station.capitalize()} {step.done}/{step.total}" if step else "Starting"
+
+    def pace(self) -> str:
+        """How fast it goes and how long it will take, or what comes of stopping."""
+        if self.stopping:
+            return "What is done is kept"
+        step = self.progress
+        return f"{step.frames_per_second:.0f} frames/s, {step.eta:.0f} s left" if step else ""
 
     def stop(self) -> None:
         """Ask it to finish with what it has."""

@@ -82,7 +82,7 @@ class FACELIFT_OT_track_footage(bpy.types.Operator):
             return {"RUNNING_MODAL"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
-        self._show(context, f"FaceLift: {self._job.describe()}   (Esc: stop and keep what is done)")
+        self._show(context, f"FaceLift: {self._job.station()}, {self._job.pace()}   (Esc: stop and keep what is done)")
         if not self._job.done:
             return {"PASS_THROUGH"}
         self._end(context)

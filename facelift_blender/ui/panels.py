@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import Final
 
 import bpy
@@ -71,8 +72,9 @@ def _draw_run(layout: bpy.types.UILayout) -> None:
         row.operator("facelift.track_footage", icon="TRACKING_FORWARDS")
         return
     row = layout.row(align=True)
-    row.progress(factor=running.factor, text=running.describe())
+    row.progress(factor=running.factor, text=running.station())
     row.operator("facelift.stop_tracking", text="", icon="CANCEL")
+    layout.label(text=running.pace())
 
 
 class _Take:
@@ -90,7 +92,7 @@ class _Take:
         if head is None:
             return
         _draw_figures(layout.column(align=True), head)
-        _draw_notes(layout, [*_warnings(head), *_rate_note(context.scene, head)])
+        _draw_notes(layout, [*_warnings(head), *_rate_note(context.scene, head)], letters(context))
         layout.operator("facelift.look_through_camera", icon="CAMERA_DATA")
 
 
@@ -123,18 +125,17 @@ def _rate_note(scene: bpy.types.Scene, head: bpy.types.Object) -> list[str]:
     return [f"The scene runs at {frame_rate(scene):.3g} frames/s, the clip at {head['clip_fps']:.3g}"]
 
 
-def _draw_notes(layout: bpy.types.UILayout, notes: list[str]) -> None:
+def _draw_notes(layout: bpy.types.UILayout, notes: list[str], width: int) -> None:
     for note in notes:
         column = layout.column(align=True)
-        for index, line in enumerate(wrap(note, 44)):
+        for index, line in enumerate(textwrap.wrap(note, width)):
             column.label(text=line, icon="ERROR" if index == 0 else "BLANK1")
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """A sentence in lines, for a narrow panel."""
-    import textwrap
-
-    return textwrap.wrap(text, width)
+def letters(context: bpy.types.Context) -> int:
+    """About how many letters fit beside an icon in a line of the panel."""
+    scale = context.preferences.system.ui_scale or 1.0
+    return max(round(context.region.width / scale / 7.5) - 8, 16)
 
 
 class _Export:

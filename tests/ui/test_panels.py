@@ -41,7 +41,10 @@ class Layout:
 
 
 def _draw(panel: type, space: str = "VIEW_3D") -> list[tuple[str, str]]:
-    context = SimpleNamespace(space_data=SimpleNamespace(type=space, clip=None), scene=bpy.context.scene)
+    region, preferences = SimpleNamespace(width=280), bpy.context.preferences
+    context = SimpleNamespace(
+        space_data=SimpleNamespace(type=space, clip=None), scene=bpy.context.scene, region=region, preferences=preferences
+    )
     if hasattr(panel, "poll") and not panel.poll(context):
         return []
     layout = Layout()
@@ -68,7 +71,7 @@ def test_the_focal_length_is_asked_for_only_where_it_is_known(footage: bpy.types
 
 
 def test_while_it_runs_there_is_progress_and_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "current", lambda: SimpleNamespace(factor=0.5, describe=lambda: "Landmarks 6/12"))
+    monkeypatch.setattr(job, "current", lambda: SimpleNamespace(factor=0.5, station=lambda: "Landmarks 6/12", pace=lambda: "9 s left"))
     drawn = _draw(panels.FACELIFT_PT_view_track)
     assert ("progress", "Landmarks 6/12") in drawn
     assert ("operator", "facelift.stop_tracking") in drawn
@@ -108,5 +111,7 @@ def test_a_head_that_a_person_deleted_does_not_break_the_panel(footage: bpy.type
     assert _draw(panels.FACELIFT_PT_view_take) == [("prop", "take")]
 
 
-def test_long_sentences_are_wrapped() -> None:
-    assert panels.wrap("one two three four", 9) == ["one two", "three", "four"]
+@pytest.mark.parametrize(("width", "expected"), [(280, 29), (600, 72), (20, 16)])
+def test_sentences_are_wrapped_to_the_width_of_the_panel(width: int, expected: int) -> None:
+    context = SimpleNamespace(region=SimpleNamespace(width=width), preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0)))
+    assert panels.letters(context) == expected
