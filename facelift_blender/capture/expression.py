@@ -52,7 +52,8 @@ def head_basis() -> Basis:
 def find_neutral(shapes: Array) -> Array:
     """The actor's face at rest (N, 3), from aligned canonical shapes (T, N, 3): the commonest look of each part of the face.
 
-    Eyes, brows and the lower face are judged apart; for the lower face only frames with nearly closed lips count.
+    Eyes, brows and the lower face are judged apart; for the lower face only frames with nearly closed lips count. The irises
+    are laid where they look straight ahead, which need not be where this actor looks most.
     """
     neutral = np.median(shapes, axis=0)
     gap = np.mean([np.linalg.norm(shapes[:, upper] - shapes[:, lower], axis=1) for upper, lower in _LIPS], axis=0)
@@ -61,7 +62,22 @@ def find_neutral(shapes: Array) -> Array:
     lower = [index for index in range(shapes.shape[1]) if index not in {*eyes, *brows}]
     for part, candidates in ((list(eyes), shapes), (list(brows), shapes), (lower, shapes[closed])):
         neutral[part] = _commonest(candidates[:, part])
-    return neutral
+    return _looking_ahead(neutral)
+
+
+def _looking_ahead(neutral: Array) -> Array:
+    """The face with both irises moved: sideways to mirror each other, upwards to where the known head has them in its eyes."""
+    ahead, known = neutral.copy(), head_basis().neutral
+    offsets, heights = np.zeros((2, 2)), np.zeros(2)
+    for eye, (iris, corners) in enumerate(zip(topology.IRIS_CENTERS, topology.EYE_CORNERS, strict=True)):
+        offsets[eye] = (neutral[iris] - neutral[list(corners)].mean(axis=0))[:2]
+        width, known_width = (np.linalg.norm(face[corners[0]] - face[corners[1]]) for face in (neutral, known))
+        heights[eye] = (known[iris] - known[list(corners)].mean(axis=0))[1] / known_width * width
+    sideways = 0.5 * (offsets[1, 0] - offsets[0, 0])
+    for eye, side in enumerate(("right", "left")):
+        rows = [row for row in topology.region_indices("irises") if side in topology.NAMES[row]]
+        ahead[rows, :2] += np.array([(-sideways, sideways)[eye], heights[eye]]) - offsets[eye]
+    return ahead
 
 
 def _commonest(shapes: Array) -> Array:
