@@ -57,10 +57,10 @@ def write_sheet(take: Take, path: str | Path, frames: int = 4, width: int = 1600
     """
     import cv2
 
-    tile = width // 2 if frames > 1 else width
-    scale = tile / take.clip.width
-    tiles = [draw_take(_plate(take, index), take, index, scale) for index in _spread(take, frames)]
-    columns = 2 if len(tiles) > 1 else 1
+    indices = _spread(take, frames)
+    columns = _columns(len(indices), take.clip.height > take.clip.width)
+    scale = width / columns / take.clip.width
+    tiles = [draw_take(_plate(take, index), take, index, scale) for index in indices]
     tiles += [np.full_like(tiles[0], PAPER)] * (-len(tiles) % columns)
     rows = [np.hstack(tiles[first : first + columns]) for first in range(0, len(tiles), columns)]
     encoded = cv2.imencode(".png", cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 6])[1]
@@ -139,7 +139,7 @@ def _draw_contours(canvas: Image, pixels: Array, eye_distance: float) -> None:
     import cv2
 
     lines = [_fixed(pixels[list(line)]) for line in CONTOUR_LINES if np.isfinite(pixels[list(line)]).all()]
-    cv2.polylines(canvas, lines, False, LINE, _thickness(eye_distance, 0.012), cv2.LINE_AA, SHARP)
+    cv2.polylines(canvas, lines, False, LINE, _thickness(eye_distance, 0.009), cv2.LINE_AA, SHARP)
 
 
 def _draw_landmarks(canvas: Image, pixels: Array, confidence: Array, eye_distance: float) -> None:
@@ -178,7 +178,7 @@ def _caption(take: Take, index: int) -> str:
 def _draw_caption(canvas: Image, text: str) -> None:
     import cv2
 
-    size = max(0.35, canvas.shape[0] / 1300)
+    size = max(0.35, min(canvas.shape[0] / 1300, canvas.shape[1] / 1100))
     (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
     pad = height
     left, top = pad, canvas.shape[0] - 3 * pad
@@ -225,6 +225,11 @@ def _spread(take: Take, count: int) -> Sequence[int]:
         raise FaceLiftError(f"{take.actor} has no frame with a face, so there is nothing to show.")
     count = min(count, len(valid))
     return [int(valid[int((k + 0.5) * len(valid) / count)]) for k in range(count)]
+
+
+def _columns(count: int, upright: bool) -> int:
+    """Upright plates stand in one row, wide ones two by two."""
+    return count if upright else min(count, 2)
 
 
 def _plate(take: Take, index: int) -> Image:

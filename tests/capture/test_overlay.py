@@ -109,10 +109,20 @@ def test_a_sheet_of_four_plates(take: Take, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
 
 
-@pytest.mark.parametrize("faces", [1, 3])
-def test_a_sheet_of_a_short_take(take: Take, faces: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("faces", "rows"), [(1, 2), (2, 1), (3, 2)])
+def test_a_sheet_of_a_short_take(take: Take, faces: int, rows: int, tmp_path: Path) -> None:
+    """One plate fills the sheet, as high as two rows of two."""
     write_sheet(replace(take, valid=np.arange(FRAMES) < faces), tmp_path / "sheet.png")
-    assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] == (800 if faces == 1 else 1600)
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet.shape[1] == 1600
+    assert sheet.shape[0] == pytest.approx(rows * take.clip.height * 800 / take.clip.width, abs=2)
+
+
+def test_upright_plates_stand_in_a_row(take: Take, tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "tall.mp4", FRAMES, (180, 320), rate=24, options={"preset": "ultrafast"})
+    tall = replace(take, clip=replace(take.clip, path=str(path), width=180, height=320))
+    write_sheet(tall, tmp_path / "sheet.png")
+    assert cv2.imread(str(tmp_path / "sheet.png")).shape == (711, 1600, 3)
 
 
 def test_a_video_as_long_as_the_take(take: Take, tmp_path: Path) -> None:
