@@ -13,20 +13,34 @@ from ..rigs.head import PARTS, Head
 STIFFNESS: Final = 1e-3
 """Metres of smoothing in the warp: landmarks this close together, and noise of this size, are averaged."""
 
+_STILL: Final = 1e-5
+"""Metres under which a vertex counts as not moved by a shape."""
+
 
 def fit_head(head: Head, neutral: Array) -> tuple[Array, Array]:
     """The head's vertices (V, 3) and shape offsets (52, V, 3) for an actor with this neutral face (N, 3), canonical metres.
 
-    A similarity brings the head's landmarks onto the actor's; a biharmonic spline takes up what is left. Eyeballs stay
-    round. Offsets are turned and scaled by the similarity.
+    A similarity brings the head's landmarks onto the actor's; a biharmonic spline takes up what is left. Each shape is bent
+    where it goes to, so that lids that meet on the head meet on the actor. Eyeballs stay round.
     """
     scale, rotation, shift = similarity(head.landmarks, neutral)
-    placed, landmarks = scale * head.vertices @ rotation.T + shift, scale * head.landmarks @ rotation.T + shift
-    vertices = placed + Spline(landmarks, neutral - landmarks)(placed)
+    placed, landmarks = (scale * points @ rotation.T + shift for points in (head.vertices, head.landmarks))
+    field = Spline(landmarks, neutral - landmarks)
+    vertices = placed + field(placed)
+    shapes = np.array([_bend(field, placed, vertices, shape) for shape in scale * head.shapes @ rotation.T])
     for eyeball in _eyeballs(head):
         size, turn, move = similarity(placed[eyeball], vertices[eyeball])
         vertices[eyeball] = size * placed[eyeball] @ turn.T + move
-    return vertices, scale * head.shapes @ rotation.T
+        shapes[:, eyeball] = size * scale * head.shapes[:, eyeball] @ (turn @ rotation).T
+    return vertices, shapes
+
+
+def _bend(field: Spline, placed: Array, vertices: Array, shape: Array) -> Array:
+    """A shape's offsets (V, 3) between the bent head at rest and the bent head with the shape."""
+    moving = np.abs(shape).max(axis=1) > _STILL
+    bent, reached = shape.copy(), placed[moving] + shape[moving]
+    bent[moving] = reached + field(reached) - vertices[moving]
+    return bent
 
 
 def similarity(source: Array, target: Array) -> tuple[float, Array, Array]:

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from synthetic import face, rotation
 
+from facelift_blender.capture import topology
+from facelift_blender.rigs import arkit
 from facelift_blender.rigs.head import PARTS, load_head
 from facelift_blender.scene.fit import Spline, fit_head, similarity
 
@@ -37,6 +39,21 @@ def test_the_heads_own_landmarks_leave_it_as_it_is() -> None:
     vertices, shapes = fit_head(head, head.landmarks)
     assert vertices == pytest.approx(head.vertices, abs=1e-9)
     assert shapes == pytest.approx(head.shapes, abs=1e-9)
+
+
+def test_eyes_that_are_wider_open_than_the_heads_close_all_the_same() -> None:
+    head = load_head()
+    neutral = head.landmarks.copy()
+    for side in (1.0, -1.0):
+        rows = [row for row in topology.region_indices("eyes", "irises") if side * neutral[row, 0] > 0]
+        middle = neutral[rows].mean(axis=0)
+        neutral[rows] = middle + (neutral[rows] - middle) * [1.0, 1.35, 1.0]
+    vertices, shapes = fit_head(head, neutral)
+    lids = [topology.NAMES.index(f"lid_{part}_left_mesh_3") for part in ("upper", "lower")]
+    gaps = [np.diff(head.on_surface(points)[lids, 1])[0] for points in (vertices, vertices + shapes[arkit.INDEX["eyeBlinkLeft"]])]
+    plain = np.diff((neutral + head.landmark_shapes[arkit.INDEX["eyeBlinkLeft"]])[lids, 1])[0]
+    assert abs(gaps[1]) < 0.15 * abs(gaps[0])
+    assert abs(gaps[1]) < 0.5 * abs(plain)
 
 
 def test_eyeballs_stay_round() -> None:
