@@ -19,7 +19,7 @@ from .footage import read_frames
 from .topology import CONTOUR_LINES, IRIS_CENTERS
 from .types import Array, FaceLiftError, Image, Take
 
-WIRE = (130, 215, 255)
+WIRE = (40, 150, 225)
 LINE = (255, 255, 255)
 SURE, UNSURE = (90, 255, 120), (255, 70, 60)
 AXES = ((255, 80, 80), (110, 230, 110), (90, 150, 255))
@@ -132,7 +132,7 @@ def _draw_head(canvas: Image, take: Take, index: int, scale: float) -> None:
     polygons = polygons[front & np.isfinite(polygons).all(axis=(1, 2))]
     layer = canvas.copy()
     cv2.polylines(layer, list(_fixed(polygons)), True, WIRE, 1, cv2.LINE_AA, SHARP)
-    cv2.addWeighted(layer, 0.35, canvas, 0.65, 0, dst=canvas)
+    cv2.addWeighted(layer, 0.38, canvas, 0.62, 0, dst=canvas)
 
 
 def _draw_contours(canvas: Image, pixels: Array, eye_distance: float) -> None:
@@ -146,7 +146,7 @@ def _draw_landmarks(canvas: Image, pixels: Array, confidence: Array, eye_distanc
     """A dot each, from red (not to be trusted) to green."""
     import cv2
 
-    radius = max(1.2, 0.022 * eye_distance)
+    radius = max(1.2, 0.018 * eye_distance)
     for point, sure in zip(pixels, np.nan_to_num(confidence), strict=True):
         if np.isfinite(point).all():
             colour = tuple(int(c) for c in np.add(np.multiply(SURE, sure), np.multiply(UNSURE, 1 - sure)))
