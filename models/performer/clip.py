@@ -14,7 +14,7 @@ import numpy as np
 from facelift_blender.capture.types import Array, FaceLiftError, Image
 
 
-def write_clip(frames: Iterable[Image], path: Path, fps: float, seed: int = 0, quality: int = 23) -> None:
+def write_clip(frames: Iterable[Image], path: Path, fps: float, seed: int = 0, quality: int = 21) -> None:
     """H.264 in an .mp4, yuv420p, every frame (H, W, 3) softened and grained. Raises FaceLiftError for no frames."""
     import av
 

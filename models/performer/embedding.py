@@ -21,6 +21,8 @@ from facelift_blender.rigs.head import PARTS, Head
 from .surface import at, barycentric_grid, nearest_on_surface, triangles, vertex_normals
 
 _STEPS: Final = 6
+_EARS: Final = -0.057
+"""Depth, metres, behind which no contour is: there are the ears."""
 _CONTOUR: Final = region_indices("contour")
 _EYES: Final = region_indices("eyes")
 _IRISES: Final = region_indices("irises")
@@ -77,7 +79,7 @@ def _allowed(index: int, head: Head, corners: np.ndarray, parts: np.ndarray) -> 
     if index in _EYES:
         return skin & _is_rim(index, head, corners)
     if index in _CONTOUR:
-        return skin & ~_is_neck(head)[corners].any(axis=1)
+        return skin & ~(_is_neck(head) | (head.vertices[:, 2] < _EARS))[corners].any(axis=1)
     return skin
 
 

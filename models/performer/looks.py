@@ -74,7 +74,7 @@ def body_materials(character: Character) -> list[bpy.types.Material]:
     skin = _skin(character)
     plain = {
         "mouth": Nodes("mouth").set(Base_Color=(0.16, 0.035, 0.03), Roughness=0.35),
-        "teeth": Nodes("teeth").set(Base_Color=(0.8, 0.74, 0.62), Roughness=0.2),
+        "teeth": Nodes("teeth").set(Base_Color=(0.85, 0.77, 0.64), Roughness=0.2, Emission_Color=(0.8, 0.7, 0.55), Emission_Strength=0.06),
         "tongue": Nodes("tongue").set(Base_Color=(0.42, 0.13, 0.12), Roughness=0.35),
         "pupil": Nodes("pupil").set(Base_Color=(0.002, 0.002, 0.002), Roughness=0.05),
         "lashes": Nodes("lashes").set(Base_Color=(0.008, 0.006, 0.005), Roughness=0.6),

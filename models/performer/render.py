@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import bpy
 import cv2
@@ -18,6 +19,9 @@ from . import looks
 from .actor import Actor
 from .character import Color
 from .performance import Performance, Shot
+
+_MARGIN: Final = 14
+"""Pixels round what moves."""
 
 
 @dataclass(frozen=True)
@@ -120,12 +124,30 @@ def _background(studio: Studio, performance: Performance, folder: Path) -> Image
 def _over_background(studio: Studio, performance: Performance, index: int, background: Image, folder: Path) -> Image:
     box = moved_box(studio.actor, performance, index)
     image = background.copy()
-    part = studio.picture(folder / "part.png", box)
-    image[box.top : box.bottom, box.left : box.right] = part
-    return image
+    image[box.top : box.bottom, box.left : box.right] = studio.picture(folder / "part.png", box)
+    return feathered(image, background, box)
 
 
-def moved_box(actor: Actor, performance: Performance, index: int, margin: int = 14) -> Box:
+def feathered(image: Image, background: Image, box: Box, width: int = _MARGIN) -> Image:
+    """The image inside the box, the background outside, one running into the other over `width` pixels within the box.
+
+    No edge is laid where the box reaches the picture's own.
+    """
+    rows, columns = (_ramp(low, high, size, width) for low, high, size in
+                     ((box.top, box.bottom, image.shape[0]), (box.left, box.right, image.shape[1])))  # fmt: skip
+    share = np.minimum(rows[:, None], columns[None])[..., None]
+    return np.rint(background + share * (image.astype(np.float64) - background)).astype(np.uint8)
+
+
+def _ramp(low: int, high: int, size: int, width: int) -> Array:
+    """(size,) 0 outside low to high, 1 inside, rising over `width`; flat at the ends of the picture."""
+    place = np.arange(size) + 0.5
+    into = np.where(low > 0, place - low, np.inf)
+    left = np.where(high < size, high - place, np.inf)
+    return np.clip(np.minimum(into, left) / width, 0.0, 1.0)
+
+
+def moved_box(actor: Actor, performance: Performance, index: int, margin: int = _MARGIN) -> Box:
     """What differs from the first frame's picture: the head with its hair, there and here, and the neck."""
     shot = performance.shot
     pixels = []
