@@ -21,6 +21,9 @@ from .types import FaceLiftError, Image
 LOOKS = (640, 1536, 224)
 """Longer sides that a plate is brought to, in turn until a face is found."""
 
+LEAST = 16
+"""Pixels that the shorter side needs in a look: on narrower pictures OpenCV reads past its own memory."""
+
 MOST_ENLARGED = 2.0
 SURE = 0.6
 OVERLAP = 0.3
@@ -71,6 +74,8 @@ class Detector:
 
         height, width = image.shape[:2]
         size = max(1, round(width * scale)), max(1, round(height * scale))
+        if min(size) < LEAST:
+            return []
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR) if scale != 1 else image
         self._net.setInputSize(size)
         rows = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1]
