@@ -130,7 +130,7 @@ def run_track(options: argparse.Namespace) -> None:
     from .capture.track import TrackSettings, track
     from .exports.files import require_writable
 
-    _require_blender()
+    _require_blender(options.export)
     require_writable(options.output)
     solving = SolveSettings(focal_mm=options.focal, sensor_width=options.sensor, smoothing=options.smoothing)
     settings = TrackSettings(start=options.start, end=options.end, actor=options.actor, fps=options.fps, solve=solving)
@@ -138,13 +138,18 @@ def run_track(options: argparse.Namespace) -> None:
     write_takes(takes, options.output, options.name or options.clip.stem, options.export)
 
 
-def _require_blender() -> None:
+def _require_blender(formats: Sequence[str]) -> None:
+    """Tell before the work what would stop it at the end."""
     from .capture.types import FaceLiftError
 
     try:
         import bpy  # noqa: F401
     except ImportError as error:
         raise FaceLiftError("Tracking needs Blender: use 'blender -b -P batch.py -- track ...' or 'python build.py track ...'.") from error
+    from .exports.scene_files import EXPORTERS, require_exporter
+
+    for ending in EXPORTERS.keys() & set(formats):
+        require_exporter(ending)
 
 
 class ProgressLine:

@@ -15,6 +15,17 @@ from ..capture.types import FaceLiftError
 from ..scene.ownership import member
 from .files import replacing
 
+_OPERATORS: Final = {"fbx": ("FBX", "export_scene", "fbx"), "usd": ("USD", "wm", "usd_export"), "glb": ("glTF", "export_scene", "gltf")}
+"""Name, module and operator of Blender's exporter, by file name ending."""
+
+
+def require_exporter(ending: str) -> Callable[..., set[str]]:
+    """Blender's own exporter. Raises FaceLiftError when this Blender has none."""
+    name, module, operator = _OPERATORS[ending]
+    if operator not in dir(getattr(bpy.ops, module)):
+        raise FaceLiftError(f"This Blender cannot write {name}: use one from blender.org, enable its {name} add-on, or leave {ending} out.")
+    return getattr(getattr(bpy.ops, module), operator)
+
 
 def export_fbx(collection: bpy.types.Collection, path: Path) -> None:
     """Landmark empties, head, camera and face with its shape keys, baked a key a frame."""
@@ -23,12 +34,12 @@ def export_fbx(collection: bpy.types.Collection, path: Path) -> None:
         "bake_anim_simplify_factor": 0.0, "bake_anim_use_nla_strips": False, "bake_anim_use_all_actions": False,
         "bake_anim_force_startend_keying": True, "mesh_smooth_type": "FACE",
     }  # fmt: skip
-    _export("FBX", bpy.ops.export_scene, "fbx", collection, path, options)
+    _export("fbx", collection, path, options)
 
 
 def export_usd(collection: bpy.types.Collection, path: Path) -> None:
     """The collection as USD, animated."""
-    _export("USD", bpy.ops.wm, "usd_export", collection, path, {"export_animation": True})
+    _export("usd", collection, path, {"export_animation": True})
 
 
 def export_gltf(collection: bpy.types.Collection, path: Path) -> None:
@@ -37,19 +48,18 @@ def export_gltf(collection: bpy.types.Collection, path: Path) -> None:
         "export_format": "GLB", "export_cameras": True, "export_animation_mode": "SCENE", "export_anim_scene_split_object": False,
         "export_force_sampling": True, "export_frame_range": True,
     }  # fmt: skip
-    _export("glTF", bpy.ops.export_scene, "gltf", collection, path, options)
+    _export("glb", collection, path, options)
 
 
 EXPORTERS: Final[dict[str, Callable[[bpy.types.Collection, Path], None]]] = {"fbx": export_fbx, "usd": export_usd, "glb": export_gltf}
 """By file name ending."""
 
 
-def _export(name: str, module: Any, operator: str, collection: bpy.types.Collection, path: Path, options: dict[str, Any]) -> None:
-    if operator not in dir(module):
-        raise FaceLiftError(f"This Blender cannot write {name}: use a Blender from blender.org, or enable its {name} add-on.")
+def _export(ending: str, collection: bpy.types.Collection, path: Path, options: dict[str, Any]) -> None:
+    export, name = require_exporter(ending), _OPERATORS[ending][0]
     with replacing(Path(path)) as temporary, keyed_range(bpy.context.scene, collection):
         try:
-            done = getattr(module, operator)(filepath=str(temporary), collection=collection.name, **options)
+            done = export(filepath=str(temporary), collection=collection.name, **options)
         except RuntimeError as error:
             raise FaceLiftError(f"{name} could not be written to {path}: {str(error).strip()}") from error
         if done != {"FINISHED"} or temporary.stat().st_size == 0:
