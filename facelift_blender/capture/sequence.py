@@ -95,7 +95,7 @@ def read_bytes(path: Path, count: int = -1) -> bytes:
         with path.open("rb") as file:
             data = file.read(count)
     except FileNotFoundError:
-        raise FaceLiftError(f"{path.name} does not exist; choose the footage again.") from None
+        raise FaceLiftError(f"{path.name} does not exist; check its name and folder.") from None
     except PermissionError:
         raise FaceLiftError(f"{path.name} may not be read; give yourself the right to read it.") from None
     except OSError as error:
