@@ -120,13 +120,13 @@ def test_colours_survive(name: str, tmp_path: Path) -> None:
 
 
 def test_high_dynamic_range_becomes_a_picture_of_usual_brightness(tmp_path: Path) -> None:
-    options = {"x265-params": "log-level=none"}
+    options = {"x265-params": "log-level=none:crf=8"}
     path = write_clip(tmp_path / "hdr.mp4", 2, codec="libx265", pixels="yuv420p10le", options=options, transfer=PQ)
     _, image = next(read_frames(probe(path)))
-    plain = picture(1)
-    paper_white = np.abs(plain[5, :, 0].astype(int) - round(0.58 * 255)).argmin()
-    assert 175 < image[5, paper_white, 0] < 215
-    assert (np.diff(image[5, 8:-8:8, 0].astype(int)) >= 0).all()
+    ramp = image[:20, :, 0].mean(axis=0)
+    paper_white = np.abs(picture(1)[0, :, 0].astype(int) - round(0.58 * 255)).argmin()
+    assert 175 < ramp[paper_white] < 215
+    assert (np.diff(ramp[8:-8:8]) > -3).all()
 
 
 def test_metadata_names_the_lens(tmp_path: Path) -> None:
