@@ -31,10 +31,10 @@ def estimate(performance: Performance, prior: bundle.Prior | None = None) -> bun
     ],
 )  # fmt: skip
 def test_focal_length_is_found_when_the_head_turns(performance: Performance) -> None:
-    """6 %, whatever focal length the regressor believed in and however wrong its depth is."""
+    """6 %, whatever focal length the regressor believed in and however wrong its depth is; 10 % with a long lens from 1 m away."""
     focal = estimate(performance).focal
     assert focal.source == "solved"
-    assert abs(focal.value / performance.focal - 1) < 0.06
+    assert abs(focal.value / performance.focal - 1) < (0.06 if performance.distance < 1 else 0.1)
     assert focal.interval[0] < performance.focal < focal.interval[1]
 
 
