@@ -18,7 +18,7 @@ PERCENT = 100.0
 class LossConfig:
     """Weights of the terms. The paper shows none; these bring each term to the same order at the start."""
 
-    landmarks: float = 5.0
+    landmarks: float = 20.0
     translation: float = 100.0
     likelihood: float = 0.15
     rotation: float = 2.0

@@ -4,7 +4,9 @@
 picture -> convolutional stem -> encoder blocks -> image tokens; landmark and pose tokens look at each other (self-attention)
 and at the image (cross-attention); each landmark token becomes a canonical 3D point and a 2D covariance, the pose tokens a
 rotation and a translation. The 2.5D landmarks are their projection. Unlike the paper's, this one is told the crop's focal
-length, so that a close wide lens and a far long one are not confused.
+length, so that a close wide lens and a far long one are not confused. And it looks twice: a summary of the stem's whole
+picture gives a first pose and shape, and each landmark token starts from what the stem saw where that guess puts it. From
+scratch, on few pictures, tokens that must find everything by attention learn too slowly.
 """
 
 from __future__ import annotations
@@ -84,13 +86,14 @@ class Block(nn.Module):
         return tokens + self.mlp(self.mlp_norm(tokens))
 
 
-def stem(width: int) -> nn.Sequential:
-    """(B, 3, S, S) -> (B, width, S/16, S/16)."""
-    layers: list[nn.Module] = []
-    channels = (3, 32, 64, 64, 128, 128, width)
-    for k, stride in enumerate((2, 2, 1, 2, 1, 2)):
-        layers += [nn.Conv2d(channels[k], channels[k + 1], 3, stride, 1, bias=False), nn.BatchNorm2d(channels[k + 1]), nn.ReLU()]
-    return nn.Sequential(*layers)
+def stem(width: int) -> tuple[nn.Sequential, nn.Sequential, nn.Sequential]:
+    """(B, 3, S, S) -> (B, 64, S/4, S/4) -> (B, 128, S/8, S/8) -> (B, width, S/16, S/16)."""
+
+    def stage(*layers: tuple[int, int, int]) -> nn.Sequential:
+        rows = [(nn.Conv2d(a, b, 3, stride, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU()) for a, b, stride in layers]
+        return nn.Sequential(*(part for row in rows for part in row))
+
+    return stage((3, 32, 2), (32, 64, 2), (64, 64, 1)), stage((64, 128, 2), (128, 128, 1)), stage((128, width, 2))
 
 
 def summary(width: int, places: int) -> nn.Sequential:
@@ -117,38 +120,55 @@ class Regressor(nn.Module):
     def __init__(self, config: RegressorConfig = RegressorConfig()) -> None:
         super().__init__()
         self.config = config
-        width = config.width
-        self.stem = stem(width)
+        width, count = config.width, config.landmarks
+        self.fine, self.middle, self.coarse = stem(width)
         self.place = nn.Parameter(waves(config.picture // 16, width))
         self.lens = perceptron(1, width, width)
         self.summary = summary(width, (config.picture // 16) ** 2)
+        self.first_pose = perceptron(width, width, 10)
+        self.first_shape = nn.Linear(width, count * 3)
+        self.local = nn.Linear(64 + 128, width)
         self.encoder = nn.ModuleList(Block(width, config.heads, False) for _ in range(config.encoder))
         self.encoded = nn.LayerNorm(width)
-        self.tokens = nn.Parameter(torch.randn(1, config.landmarks + config.pose_tokens, width) * 0.5)
+        self.tokens = nn.Parameter(torch.randn(1, count + config.pose_tokens, width) * 0.5)
         self.decoder = nn.ModuleList(Block(width, config.heads, True) for _ in range(config.decoder))
         self.decoded = nn.LayerNorm(width)
         self.point_head = perceptron(width, width, 3)
         self.noise_head = perceptron(width, width, 3)
         self.pose_head = perceptron(width * (config.pose_tokens + 1), width, 10)
-        self.register_buffer("mean", torch.zeros(config.landmarks, 3))
+        self.register_buffer("mean", torch.zeros(count, 3))
         self.register_buffer("ahead", torch.tensor([1.0, 0.0, 0.0, 0.0, -1.0, 0.0]))
 
     def forward(self, picture: Tensor, focal: Tensor) -> Prediction:
-        image = self.stem(picture * 4.0 - 2.0)
+        fine = self.fine(picture * 4.0 - 2.0)
+        middle = self.middle(fine)
+        image = self.coarse(middle)
         whole = self.summary(image)
-        image = image.flatten(2).transpose(1, 2)
-        lens = self.lens(torch.log(focal))[:, None]
-        image = torch.cat([image + self.place, lens], dim=1)
+        count = self.config.landmarks
+        pose, shape = self.first_pose(whole), self.first_shape(whole).unflatten(1, (count, 3))
+        seen = self._look(fine, middle, pose, shape, focal)
+        tokens = self._decode(image, self.tokens + whole[:, None] + nn.functional.pad(seen, (0, 0, 0, self.config.pose_tokens)), focal)
+        pose = pose + self.pose_head(torch.cat([tokens[:, count:].flatten(1), tokens[:, :count].mean(dim=1)], dim=1))
+        return self._read(shape + self.point_head(tokens[:, :count]), self.noise_head(tokens[:, :count]), pose, focal)
+
+    def _look(self, fine: Tensor, middle: Tensor, pose: Tensor, shape: Tensor, focal: Tensor) -> Tensor:
+        """(B, N, width): what the stem saw where the first guess puts each landmark."""
+        with torch.no_grad():
+            guess = self._read(shape, shape, pose, focal)
+            points = project(guess.landmarks, guess.rotation, guess.translation, focal) * 2.0 - 1.0
+        levels = [nn.functional.grid_sample(level.float(), points[:, None], align_corners=False)[:, :, 0] for level in (fine, middle)]
+        return self.local(torch.cat(levels, dim=1).transpose(1, 2))
+
+    def _decode(self, image: Tensor, tokens: Tensor, focal: Tensor) -> Tensor:
+        """The tokens after they looked at the image tokens and at each other."""
+        image = image.flatten(2).transpose(1, 2) + self.place
+        image = torch.cat([image, self.lens(torch.log(focal))[:, None]], dim=1)
         for block in self.encoder:
             image = block(image)
         image = self.encoded(image)
-        tokens = self.tokens + whole[:, None]
         for block in self.decoder:
             tokens = block(tokens, image)
-        tokens = self.decoded(tokens)
-        count = self.config.landmarks
-        pose = torch.cat([tokens[:, count:].flatten(1), whole], dim=1)
-        return self._read(self.point_head(tokens[:, :count]), self.noise_head(tokens[:, :count]), self.pose_head(pose), focal)
+        return self.decoded(tokens)
 
     def _read(self, points: Tensor, noise: Tensor, pose: Tensor, focal: Tensor) -> Prediction:
         points, noise, pose = points.float(), noise.float(), pose.float()

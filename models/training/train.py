@@ -32,7 +32,7 @@ class TrainConfig:
     rate: float = 1e-3
     decay: float = 0.05
     warm_up: int = 100
-    views_only: int = 100
+    views_only: int = 40
     average: float = 0.998
     minutes_between: float = 3.0
     seed: int = 0
@@ -97,7 +97,7 @@ class Run:
         loss = torch.stack(list(terms.values())).sum()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
         if torch.isfinite(norm):
             self.optimiser.step()
         self._follow()
