@@ -17,12 +17,14 @@ from models.training.heads import look_at
 
 
 def face(seed: int) -> np.ndarray:
-    """Points on the front of an ellipsoid, (COUNT, 3) metres."""
+    """Points on the front of an ellipsoid, its two sides alike, (COUNT, 3) metres."""
     random = np.random.default_rng(seed)
-    around = random.uniform([-1.1, -0.9], [1.1, 0.7], (COUNT, 2))
-    yaw, pitch = around.T
+    yaw, pitch = random.uniform([-1.1, -0.9], [1.1, 0.7], (COUNT, 2)).T
     unit = np.stack([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)], axis=1)
-    return unit * [0.075, 0.11, 0.1] + lift.HEAD_CENTRE
+    points = unit * [0.075, 0.11, 0.1] + lift.HEAD_CENTRE
+    twin, own = np.array(MIRROR), np.arange(COUNT)
+    points = np.where((own > twin)[:, None], points[twin] * [-1, 1, 1], points)
+    return np.where((own == twin)[:, None], points * [0, 1, 1], points)
 
 
 def cameras(random: np.random.Generator, count: int) -> list:
