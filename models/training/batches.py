@@ -16,6 +16,7 @@ from facelift_blender.capture.crops import MARGIN, FaceCrop, box_of_landmarks, l
 from facelift_blender.capture.topology import MIRROR
 from facelift_blender.capture.types import Array, Image
 
+from .heads import Camera
 from .samples import SIZE, Store, decode
 
 _ACROSS = np.diag([-1.0, 1.0, 1.0])
@@ -42,7 +43,8 @@ class Half:
         image = decode(self.pictures[store], table["ends"], index)
         row = {name: table[name][index].astype(float) for name in KNOWN if name in table}
         if "landmarks" in row:
-            row["points"] = _project(row)
+            camera = Camera(float(row["focal"]), (SIZE / 2, SIZE / 2), row["rotation"], row["translation"])
+            row["points"] = camera.project(row["landmarks"])
         else:
             row["focal"] = row["focal"] * np.exp(random.uniform(-0.4, 0.6))
         if random.random() < 0.5:
@@ -59,11 +61,6 @@ class Half:
         """`count` samples, stacked as float32."""
         rows = [self.draw() for _ in range(count)]
         return {name: torch.from_numpy(np.stack([row[name] for row in rows]).astype(np.float32)) for name in rows[0]}
-
-
-def _project(row: Row) -> Array:
-    seen = row["landmarks"] @ row["rotation"].T + row["translation"]
-    return row["focal"] * seen[:, :2] / seen[:, 2:] + SIZE / 2
 
 
 def mirrored(image: Image, row: Row) -> tuple[Image, Row]:

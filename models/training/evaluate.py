@@ -21,6 +21,7 @@ from facelift_blender.capture.types import Array, Image
 
 from . import labeller as labelling
 from . import paths
+from .heads import Camera
 from .labels import HandLabelled, labelled68
 from .samples import SIZE, Store, decode
 
@@ -81,8 +82,7 @@ def heads(regressor: Regressor, folder: Path) -> list[Row]:
     for index in range(len(table["ends"]) - 1):
         image, focal = decode(pictures, table["ends"], index), float(table["focal"][index])
         rotation, translation, truth = (table[name][index].astype(float) for name in ("rotation", "translation", "landmarks"))
-        seen = truth @ rotation.T + translation
-        points = focal * seen[:, :2] / seen[:, 2:] + SIZE / 2
+        points = Camera(focal, (SIZE / 2, SIZE / 2), rotation, translation).project(truth)
         found = estimate(regressor, image, box_of_landmarks(points), focal, 1)
         turn, offset = rigid(found.landmarks_3d, truth)
         angle = np.degrees(np.arccos(np.clip((np.trace(found.rotation.T @ rotation) - 1) / 2, -1, 1)))

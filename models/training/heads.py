@@ -22,7 +22,6 @@ from . import paths
 FACE, SKIN = 9409, 11248
 """Vertices below are the face; the head and neck; then the mouth, the eye sockets, gums and tongue, teeth, eyeballs."""
 _MOUTH, _GUMS, _TEETH, _EYES, _LASHES = 13294, 14062, 17039, 21451, 24591
-_PUPIL_AXIS = np.array([0.0, 0.0, 1.0])
 FLIP = np.diag([1.0, -1.0, -1.0])
 """Canonical axes to the camera's, for a face that looks straight into it."""
 

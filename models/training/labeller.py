@@ -28,7 +28,6 @@ from .labels import HandLabelled, labelled68, labelled189
 CROP = 256
 MARGIN = 1.5
 """Side of the crop over the longer side of the points' box."""
-BATCH = 16
 
 
 @dataclass(frozen=True)
