@@ -18,10 +18,15 @@ from typing import Any
 import numpy as np
 
 from .camera import to_pixels
+from .corrections import Corrections, Mute, Pin
+from .topology import REGIONS
 from .types import Array, Clip, Distortion, FaceLiftError, Lens, Observations, Take
 
-VERSION = 1
+VERSION = 2
+"""2: corrections."""
 _MOST_FRAMES, _MOST_LANDMARKS, _WEIGHTS = 1_000_000, 10_000, 52
+_FARTHEST, _LONGEST_FALLOFF = 1e6, 1000.0
+"""Pixels from the picture that a pin may lie at most, and frames over which a correction may fade."""
 
 _SHAPES = {
     "frames": "T", "times": "T", "valid": "T", "focal": "T", "camera_poses": "T44", "rotations": "T33", "translations": "T3",
@@ -97,6 +102,7 @@ def _header(take: Take) -> dict[str, Any]:
         "facelift_take": VERSION, "actor": take.actor, "clip": asdict(take.clip), "lens": lens,
         "distortion": asdict(take.lens.distortion), "assumed_focal": float(take.raw.assumed_focal),
         "provenance": json.loads(json.dumps(dict(take.provenance))), "frames": len(take), "landmarks": len(take.neutral),
+        "corrections": asdict(take.corrections),
     }  # fmt: skip
 
 
@@ -151,6 +157,35 @@ def _take(arrays: dict[str, Array], header: Mapping[str, Any], path: Path) -> Ta
         lens = Lens(**{**header["lens"], **pairs, "focal": arrays.pop("focal"), "distortion": distortion})
         raw = {name.removeprefix("raw."): arrays.pop(name) for name in list(arrays) if name.startswith("raw.")}
         observations = Observations(**raw, assumed_focal=header["assumed_focal"])
-        return Take(**arrays, actor=header["actor"], clip=clip, lens=lens, raw=observations, provenance=header["provenance"])
-    except (KeyError, TypeError) as error:
+        told = _corrections(header.get("corrections", {}))
+        check_corrections(told, header["landmarks"])
+        return Take(
+            **arrays, actor=header["actor"], clip=clip, lens=lens, raw=observations, provenance=header["provenance"], corrections=told
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FaceLiftError(f"The take {path} has a header that cannot be read; track the footage again.") from error
+
+
+def check_corrections(corrections: Corrections, landmarks: int) -> None:
+    """Raises FaceLiftError for a correction that cannot be, whatever the take: a landmark or region that does not exist, no number."""
+    for pin in corrections.pins:
+        if not 0 <= pin.landmark < landmarks or not all(abs(value) <= _FARTHEST for value in pin.point):
+            raise FaceLiftError(f"The correction of landmark {pin.landmark} on frame {pin.frame} names no place that can be; remove it.")
+    for mute in corrections.mutes:
+        if mute.region not in REGIONS or mute.start > mute.end:
+            raise FaceLiftError(f"Frames {mute.start} to {mute.end} of {mute.region} cannot be ignored; name one of {', '.join(REGIONS)}.")
+    if not 0.0 <= corrections.falloff <= _LONGEST_FALLOFF:
+        raise FaceLiftError(f"A correction cannot fade over {corrections.falloff:g} frames; give 0 to {_LONGEST_FALLOFF:g}.")
+
+
+def _corrections(stored: Mapping[str, Any]) -> Corrections:
+    """Corrections from their JSON, every number brought to its type. Raises ValueError, TypeError or KeyError where that fails."""
+    pins = tuple(Pin(int(pin["frame"]), int(pin["landmark"]), _point(pin["point"])) for pin in stored.get("pins", ()))
+    mutes = tuple(Mute(str(mute["region"]), int(mute["start"]), int(mute["end"])) for mute in stored.get("mutes", ()))
+    usual = Corrections()
+    return Corrections(pins, mutes, tuple(map(int, stored.get("locked", ()))), float(stored.get("falloff", usual.falloff)))
+
+
+def _point(stored: Any) -> tuple[float, float]:
+    x, y = map(float, stored)
+    return x, y

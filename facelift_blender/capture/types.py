@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .corrections import Corrections
+
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 """(H, W, 3) red, green, blue."""
@@ -121,6 +123,7 @@ class Take:
     residuals: (T,) RMS distance in pixels between the observed and the reprojected landmarks.
     raw: what the regressor said, so that the solve and the smoothing can be done again.
     provenance: JSON-like: program, model and clip hashes, settings, ms per frame by station, warnings.
+    corrections: what a person has corrected, all of it contained in the fields above.
     """
 
     actor: str
@@ -141,6 +144,7 @@ class Take:
     residuals: Array
     raw: Observations
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    corrections: Corrections = field(default_factory=Corrections)
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -14,6 +14,7 @@ import pytest
 from synthetic import Performance, make_take
 
 from facelift_blender.capture import take as takes
+from facelift_blender.capture.corrections import Corrections, Mute, Pin
 from facelift_blender.capture.types import Distortion, FaceLiftError, Take
 
 
@@ -142,3 +143,30 @@ def test_projection_is_the_truth_and_nan_where_not_valid() -> None:
     pixels = takes.project(hidden)
     np.testing.assert_allclose(pixels[[0, 1, 3, 4]], take.raw.landmarks_2d[[0, 1, 3, 4]], atol=1e-6)
     assert np.isnan(pixels[2]).all()
+
+
+CORRECTIONS = Corrections((Pin(3, 48, (100.5, 20.0)), Pin(9, 57, (1.0, -2.5))), (Mute("mouth", 4, 8),), (1, 12), 5.5)
+
+
+def test_corrections_are_kept(synthetic_take: Take, tmp_path: Path) -> None:
+    take = replace(synthetic_take, corrections=CORRECTIONS)
+    takes.save_take(take, tmp_path / "take.npz")
+    assert takes.load_take(tmp_path / "take.npz").corrections == CORRECTIONS
+
+
+def test_a_take_of_version_1_has_no_corrections(stored: Path) -> None:
+    assert takes.load_take(with_header(stored, facelift_take=1, corrections={})).corrections == Corrections()
+
+
+@pytest.mark.parametrize(
+    "corrections",
+    [
+        [], 7, {"pins": 3}, {"pins": [{}]}, {"pins": [{"frame": 1, "landmark": 150, "point": [0, 0]}]}, {"mutes": [{"region": "ear"}]},
+        {"pins": [{"frame": 1, "landmark": 0, "point": [0, float("nan")]}]}, {"pins": [{"frame": 1, "landmark": 0, "point": [0, 0, 0]}]},
+        {"mutes": [{"region": "mouth", "start": 9, "end": 1}]}, {"falloff": -1}, {"falloff": "x"}, {"locked": [float("inf")]},
+        {"mutes": [{"region": "ear", "start": 1, "end": 2}]},
+    ],
+)  # fmt: skip
+def test_strange_corrections(stored: Path, corrections: object) -> None:
+    with pytest.raises(FaceLiftError):
+        takes.load_take(with_header(stored, corrections=corrections))
