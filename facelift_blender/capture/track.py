@@ -76,27 +76,22 @@ def track_steps(
     should_stop: Callable[[], bool] = never,
     detect: Detect | None = None,
     regress: Regress | None = None,
+    tracker: Tracker | None = None,
 ) -> Generator[Progress, None, list[Take]]:
     """Track a clip; yields Progress after each frame and returns the takes, the largest and longest seen first.
 
     Once `should_stop` says so, what has been seen until then is solved and returned, or nothing if that is no face.
-    detect, regress: other models than the extension's own.
+    detect, regress: other models than the extension's own. tracker: of `open_tracker`; one that was stopped goes on with the
+    frame after its last, and comes to what it would have come to unstopped.
     Raises FaceLiftError: footage or range that cannot be read, weights missing or altered, no face, no such actor.
     """
-    clip = probe(path, settings.fps)
-    tracker = Tracker(clip, settings.solve, *own_models(detect, regress))
-    end = clip.frame_count if settings.end is None else settings.end
-    total = end - settings.start + 1
-    started = perf_counter()
-    frames = _timed(read_frames(clip, settings.start, end), tracker.seconds)
-    for frame, image in frames:
-        tracker.step(frame, image)
-        yield Progress(frame - settings.start + 1, total, "landmarks", perf_counter() - started)
-        if should_stop():
-            frames.close()
-            break
+    tracker = tracker or open_tracker(path, settings, detect, regress)
+    clip, total = tracker.clip, frames_wanted(tracker.clip, settings)
+    for frame in _follow(tracker, settings, should_stop):
+        yield Progress(frame - settings.start + 1, total, "landmarks", tracker.spent)
     if not tracker.actors and should_stop():
         return []
+    tracker = tracker.copy()
     ranked = tracker.ranked()
     chosen = _chosen(ranked, settings.actor, clip, tracker.read)
     for _, actor in chosen:
@@ -104,6 +99,37 @@ def track_steps(
             tracker.look_back(actor, settings.start)
     told = [*_footage_warnings(clip, tracker, total, should_stop()), *_others(ranked, chosen)]
     return (yield from _solve_all(chosen, tracker, settings, told))
+
+
+def open_tracker(
+    path: str | Path, settings: TrackSettings = TrackSettings(), detect: Detect | None = None, regress: Regress | None = None
+) -> Tracker:
+    """A tracker before the first frame of a clip. Raises FaceLiftError."""
+    return Tracker(probe(path, settings.fps), settings.solve, *own_models(detect, regress))
+
+
+def frames_wanted(clip: Clip, settings: TrackSettings) -> int:
+    """How many frames of a clip the settings ask for."""
+    return (clip.frame_count if settings.end is None else settings.end) - settings.start + 1
+
+
+def _follow(tracker: Tracker, settings: TrackSettings, should_stop: Callable[[], bool]) -> Iterator[int]:
+    """Let the tracker see frame after frame, from where it is; yields each frame's number once it is done."""
+    before, last = tracker.spent, settings.start + frames_wanted(tracker.clip, settings) - 1
+    if tracker.read and tracker.frame >= last:
+        return
+    started = perf_counter()
+    frames = _timed(read_frames(tracker.clip, tracker.frame if tracker.read else settings.start, last), tracker.seconds)
+    for frame, image in frames:
+        if tracker.read and frame == tracker.frame:
+            tracker.look_again(image)
+            continue
+        tracker.step(frame, image)
+        tracker.spent = before + perf_counter() - started
+        yield frame
+        if should_stop():
+            frames.close()
+            return
 
 
 def own_models(detect: Detect | None, regress: Regress | None) -> tuple[Detect, Regress]:

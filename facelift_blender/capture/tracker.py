@@ -8,6 +8,8 @@ landmarks of one frame give the next crop.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -62,16 +64,18 @@ def assumed_focal(clip: Clip, settings: SolveSettings) -> float:
 
 
 class Tracker:
-    """Follows the faces from frame to frame. `actors` have every estimate so far; `seconds` by station."""
+    """Follows the faces from frame to frame. `actors` have every estimate so far; `seconds` by station, `spent` in all.
+
+    frame: the last clip frame that was seen, of `read`.
+    """
 
     def __init__(self, clip: Clip, solving: SolveSettings, detect: Detect, regress: Regress) -> None:
         self.clip, self.focal = clip, assumed_focal(clip, solving)
         self.detect, self.regress = detect, regress
         self.actors: list[Actor] = []
         self.seconds = {"decode": 0.0, "detect": 0.0, "landmarks": 0.0}
-        self.read = 0
+        self.read, self.frame, self.spent = 0, 0, 0.0
         self._image: Image | None = None
-        self._frame = 0
         self._thumbnail: np.ndarray | None = None
         self._looked = -np.inf
         self._followed: int | None = None
@@ -83,7 +87,18 @@ class Tracker:
             self._repeat(frame)
         else:
             self._follow(frame, image)
-        self._image, self._frame = image, frame
+        self._image, self.frame = image, frame
+
+    def look_again(self, image: Image) -> None:
+        """The last frame, read once more before going on: a frame that repeats it is then known as the same picture."""
+        self._image = image
+
+    def copy(self) -> Tracker:
+        """A tracker with the same past, whose actors are its own."""
+        twin = copy(self)
+        twin.actors = [replace(actor, estimates=dict(actor.estimates)) for actor in self.actors]
+        twin.seconds = dict(self.seconds)
+        return twin
 
     def ranked(self) -> list[Actor]:
         return sorted((actor for actor in self.actors if actor.estimates), key=lambda actor: actor.presence, reverse=True)
@@ -110,8 +125,8 @@ class Tracker:
 
     def _repeat(self, frame: int) -> None:
         for actor in self._active():
-            if actor.last_frame == self._frame:
-                actor.see(frame, actor.estimates[self._frame])
+            if actor.last_frame == self.frame:
+                actor.see(frame, actor.estimates[self.frame])
 
     def _follow(self, frame: int, image: Image) -> None:
         changed = self._picture_changed(image)
@@ -149,7 +164,7 @@ class Tracker:
 
     def _active(self) -> list[Actor]:
         horizon = REJOIN_SECONDS * self.clip.fps
-        return [actor for actor in self.actors if not actor.closed and (not actor.lost or self._frame - actor.last_frame <= horizon)]
+        return [actor for actor in self.actors if not actor.closed and (not actor.lost or self.frame - actor.last_frame <= horizon)]
 
     def _should_look(self, frame: int) -> bool:
         """On every frame soon after the last face, often while one is missing for long or of several, else now and then for new ones."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from facelift_blender.capture.crops import Box
 from facelift_blender.capture.faces import Face
 from facelift_blender.capture.landmarks import Estimate
 from facelift_blender.capture.solve import SolveSettings
-from facelift_blender.capture.track import Progress, TrackSettings, track_steps
+from facelift_blender.capture.track import Progress, TrackSettings, open_tracker, track_steps
 from facelift_blender.capture.tracker import Tracker, assumed_focal
 from facelift_blender.capture.types import Array, Clip, FaceLiftError, Image, Take
 
@@ -314,6 +314,39 @@ def test_stopping_keeps_what_is_done(plates: Path) -> None:
     (take,) = run(plates, stop=lambda: next(asked) >= 14)
     assert take.frames.tolist() == list(range(1, 16))
     assert "stopped after 15 of 30 frames" in " ".join(take.provenance["warnings"])
+
+
+def test_stopped_and_resumed_it_comes_to_the_same_as_unbroken(tmp_path: Path) -> None:
+    discs = [(100 + 3 * k, 90 + 20 * np.sin(k / 5), 30, 100) for k in range(40)]
+    entering = [[disc, (290 - k, 60, 18 + k / 2, 200)] if k >= 5 else [disc] for k, disc in enumerate(discs)]
+    path = write_plates(tmp_path / "plates", [draw([] if k in (20, 21) else seen) for k, seen in enumerate(entering)])
+    settings = TrackSettings(actor=None)
+    unbroken = run(path, settings)
+    tracker, partial, progress = open_tracker(path, settings, Eye(), Gaze()), [], []
+    for _ in range(6):
+        steps = track_steps(path, settings, _after(tracker, 7), tracker=tracker)
+        partial.append(_drained(steps, progress))
+    assert [max(len(take) for take in takes) for takes in partial[:2]] == [7, 14]
+    assert [step.done for step in progress if step.station == "landmarks"] == list(range(1, 41))
+    assert np.all(np.diff([step.seconds for step in progress if step.station == "landmarks"]) >= 0)
+    assert len(unbroken) == len(partial[-1]) > 1
+    for whole, resumed in zip(unbroken, partial[-1], strict=True):
+        assert np.array_equal(whole.raw.landmarks_2d, resumed.raw.landmarks_2d, equal_nan=True)
+        assert np.array_equal(whole.landmarks, resumed.landmarks, equal_nan=True)
+        assert whole.provenance["warnings"] == resumed.provenance["warnings"]
+
+
+def _after(tracker: Tracker, count: int) -> Callable[[], bool]:
+    enough = tracker.read + count
+    return lambda: enough <= tracker.read < 40
+
+
+def _drained(steps: Iterator[Progress], progress: list[Progress]) -> list[Take]:
+    while True:
+        try:
+            progress.append(next(steps))
+        except StopIteration as end:
+            return end.value
 
 
 def test_stopping_before_any_face_returns_nothing(tmp_path: Path) -> None:
