@@ -6,19 +6,21 @@ Running it again for the same actor of the same clip fills the same objects anew
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import bpy
 import numpy as np
 
-from ..capture.types import FaceLiftError, Take
+from ..capture.types import Array, FaceLiftError, Take
 from ..rigs.head import Head, load_head
 from . import axes
 from .actions import Keys, Track, write_tracks
 from .camera import build_camera, camera_tracks
 from .face_mesh import build_face, face_tracks
+from .fit import fit_head
 from .head import build_head, build_landmarks, head_track, landmark_tracks
 from .ownership import Home, ensure_collection, member
 from .timing import Timing, match_scene, scene_frames
@@ -32,6 +34,8 @@ _BY_FRAME: Final = (
 )  # fmt: skip
 """The fields of a Take that have a row a frame."""
 
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True)
 class BuildSettings:
@@ -39,6 +43,30 @@ class BuildSettings:
 
     timing: Timing = Timing.MATCH
     take_path: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A take's numbers as the scene wants them, made by `prepare` on any thread.
+
+    seen: the frames that can be keyed. vertices: (V, 3) and offsets: (52, V, 3) of the head bent to the actor, canonical metres,
+    or None where the face in the scene has them already.
+    """
+
+    take: Take
+    seen: Take
+    head: Head
+    vertices: Array | None
+    offsets: Array | None
+
+
+def prepare(take: Take, head: Head | None = None, bend: bool = True) -> Prepared:
+    """All the reckoning of a build. `bend` False leaves the shape of the face as it is in the scene.
+
+    Raises FaceLiftError when the take has no frame with a face.
+    """
+    head, seen = head or load_head(), usable_frames(take)
+    return Prepared(take, seen, head, *(fit_head(head, take.neutral) if bend else (None, None)))
 
 
 def build_take(
@@ -53,17 +81,34 @@ def build_take(
     `footage` is the clip that was tracked; without one the plate is loaded from the take's path where that exists.
     Raises FaceLiftError when the take has no frame with a face.
     """
-    seen = usable_frames(take)
+    return drain(build_steps(prepare(take, head), scene, footage, settings))
+
+
+def build_steps(
+    prepared: Prepared, scene: bpy.types.Scene, footage: bpy.types.MovieClip | None = None, settings: BuildSettings = BuildSettings()
+) -> Generator[None, None, bpy.types.Collection]:
+    """`build_take` in steps of some milliseconds each, so that a window can answer between them."""
+    take, seen = prepared.take, prepared.seen
     footage = footage or load_footage(take)
     if settings.timing is Timing.MATCH:
         match_scene(scene, take.clip, footage, axes.pixel_height(take.lens))
     frames = scene_frames(seen, scene, footage, settings.timing)
     keys = Keys(frames, np.diff(seen.times, append=seen.times[-1]) > LONG_GAP)
     home = _ensure_home(take, scene, footage)
-    _write_action(home, _build_objects(home, seen, scene, footage, head or load_head(), keys))
+    tracks = yield from _build_objects(home, prepared, scene, footage, keys)
+    yield from _write_action(home, tracks)
     member(home.collection, "Head")["take"] = settings.take_path
     scene.frame_set(int(np.clip(scene.frame_current, np.floor(frames[0]), np.ceil(frames[-1]))))
     return home.collection
+
+
+def drain(steps: Generator[None, None, Result]) -> Result:
+    """Run steps to their end and return what they return."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 def usable_frames(take: Take) -> Take:
@@ -95,12 +140,14 @@ def _ensure_home(take: Take, scene: bpy.types.Scene, footage: bpy.types.MovieCli
 
 
 def _build_objects(
-    home: Home, take: Take, scene: bpy.types.Scene, footage: bpy.types.MovieClip | None, shape: Head, keys: Keys
-) -> list[Track]:
+    home: Home, prepared: Prepared, scene: bpy.types.Scene, footage: bpy.types.MovieClip | None, keys: Keys
+) -> Generator[None, None, list[Track]]:
+    take = prepared.seen
     camera = build_camera(home, take, footage, scene)
     head = build_head(home, take)
-    empties = build_landmarks(home, head, take.neutral)
-    face = build_face(home, head, shape, take.neutral)
+    yield
+    empties = yield from build_landmarks(home, head, take.neutral)
+    face = yield from build_face(home, head, prepared.head, prepared.vertices, prepared.offsets)
     if scene.camera is None:
         scene.camera = camera
     return [
@@ -111,11 +158,13 @@ def _build_objects(
     ]
 
 
-def _write_action(home: Home, tracks: list[Track]) -> None:
+def _write_action(home: Home, tracks: Sequence[Track]) -> Generator[None, None, None]:
     """Key all tracks in the take's own action, or in one action each where a Blender has no slots."""
 
     def action_for(name: str) -> bpy.types.Action:
         full = ".".join(filter(None, ("FaceLift", home.prefix, name)))
         return home.member(f"Action {name}".strip(), lambda: bpy.data.actions.new(full))
 
-    write_tracks(tracks, action_for)
+    for track in tracks:
+        write_tracks([track], action_for)
+        yield

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Final
 
 import bpy
@@ -13,9 +14,8 @@ from ..rigs import arkit
 from ..rigs.head import PARTS, Head
 from . import axes
 from .actions import Curve, Keys, Track
-from .fit import fit_head
 from .head import presence_curve
-from .ownership import MARK, Home
+from .ownership import MARK, Home, member
 
 _LOOKS: Final = {
     "skin": ((0.60, 0.38, 0.29), 0.55),
@@ -31,13 +31,24 @@ _LOOKS: Final = {
 """Base colour and roughness of each part."""
 
 
-def build_face(home: Home, parent: bpy.types.Object, head: Head, neutral: Array) -> bpy.types.Object:
-    """The head fitted to the actor's neutral (N, 3), a child of the Head empty, with a shape key for each ARKit name."""
-    vertices, shapes = (axes.head_points(points) / home.unit for points in fit_head(head, neutral))
-    mesh = home.member("Face mesh", lambda: _new_mesh(f"{home.prefix}.Face", head, vertices))
-    face = home.child("Face", parent, mesh)
-    _write_shapes(face, vertices, shapes)
-    return face
+def build_face(
+    home: Home, parent: bpy.types.Object, head: Head, vertices: Array | None, offsets: Array | None
+) -> Generator[None, None, bpy.types.Object]:
+    """The head at `vertices` (V, 3) with a shape key for each of the ARKit `offsets` (52, V, 3), canonical metres, under the Head empty.
+
+    In steps. Without vertices the face in the scene keeps its shape; one that was deleted gets the head's own.
+    """
+    lost = member(home.collection, "Face mesh") is None
+    if vertices is not None or lost:
+        vertices = head.vertices if vertices is None else vertices
+        offsets = head.shapes if offsets is None else offsets
+        placed = axes.head_points(vertices) / home.unit
+        mesh = home.member("Face mesh", lambda: _new_mesh(f"{home.prefix}.Face", head, placed))
+        yield
+        face = home.child("Face", parent, mesh)
+        yield from _write_shapes(face, placed, axes.head_points(offsets) / home.unit)
+        return face
+    return home.child("Face", parent, member(home.collection, "Face mesh"))
 
 
 def _new_mesh(name: str, head: Head, vertices: Array) -> bpy.types.Mesh:
@@ -70,15 +81,17 @@ def _new_material(part: str) -> bpy.types.Material:
     return material
 
 
-def _write_shapes(face: bpy.types.Object, vertices: Array, shapes: Array) -> None:
+def _write_shapes(face: bpy.types.Object, vertices: Array, offsets: Array) -> Generator[None, None, None]:
     if face.data.shape_keys is None:
         for name in ("Basis", *arkit.NAMES):
             face.shape_key_add(name=name, from_mix=False)
+            yield
     face.data.vertices.foreach_set("co", vertices.astype(np.float32).ravel())
     blocks = face.data.shape_keys.key_blocks
     blocks["Basis"].data.foreach_set("co", vertices.astype(np.float32).ravel())
-    for name, shape in zip(arkit.NAMES, shapes, strict=True):
-        blocks[name].data.foreach_set("co", (vertices + shape).astype(np.float32).ravel())
+    for name, offset in zip(arkit.NAMES, offsets, strict=True):
+        blocks[name].data.foreach_set("co", (vertices + offset).astype(np.float32).ravel())
+        yield
     face.data.update()
 
 

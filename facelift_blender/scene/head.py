@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from typing import Any, Final
 
 import bpy
@@ -67,8 +68,8 @@ def presence_curve(path: str, keys: Keys, present: float = 1.0) -> Curve:
     return Curve(path, values, Keys(frames, np.ones(len(frames), bool)))
 
 
-def build_landmarks(home: Home, head: bpy.types.Object, neutral: Array) -> list[bpy.types.Object]:
-    """One empty a landmark, a child of the head, at the actor's neutral (N, 3)."""
+def build_landmarks(home: Home, head: bpy.types.Object, neutral: Array) -> Generator[None, None, list[bpy.types.Object]]:
+    """One empty a landmark, a child of the head, at the actor's neutral (N, 3). In steps."""
     empties = []
     for row, place in zip(topology.TABLE, axes.head_points(neutral) / home.unit, strict=True):
         empty = home.child(row.name, head)
@@ -76,6 +77,7 @@ def build_landmarks(home: Home, head: bpy.types.Object, neutral: Array) -> list[
         empty.empty_display_type, empty.empty_display_size = "SPHERE", 0.001 * _REGION_SIZES.get(row.region, 1.0) / home.unit
         empty.show_in_front = True
         empties.append(empty)
+        yield
     return empties
 
 
