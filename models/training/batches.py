@@ -17,7 +17,7 @@ from facelift_blender.capture.topology import MIRROR
 from facelift_blender.capture.types import Array, Image
 
 from .heads import Camera
-from .samples import SIZE, Store, decode
+from .store import SIZE, Store, decode
 
 _ACROSS = np.diag([-1.0, 1.0, 1.0])
 Row = dict[str, Array]

@@ -23,7 +23,7 @@ from . import labeller as labelling
 from . import paths
 from .heads import Camera
 from .labels import HandLabelled, labelled68
-from .samples import SIZE, Store, decode
+from .store import SIZE, Store, decode
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The two halves of a batch, as files: multi-view samples (renders with lifted 3D labels) and multi-frame ones (photographs).
 
-A sample is a JPEG of 192 px about a face with what is known of it. A store is one folder: `pictures.bin`, `table.npz`.
+Both are kept as stores (store.py).
 """
 
 from __future__ import annotations
@@ -21,49 +21,11 @@ from .heads import Camera, FaceModel, Fit, Head, Texture, fit_photograph, look_a
 from .labeller import Crop, Labeller, box_of_points, mesh_points
 from .labels import read_image
 from .lift import lift
+from .store import SIZE, Samples, Store
 
-SIZE = 192
 PORTRAIT_DISTANCE = 1.2
 """Metres: where the camera of a photograph with no known lens is taken to stand."""
 FACE_HEIGHT = 0.19
-Samples = Iterator[tuple[Image, dict[str, Array]]]
-"""A picture of SIZE and what is known of it, by the columns of a Store."""
-
-
-@dataclass
-class Store:
-    """A folder of samples, written once and read at random.
-
-    Columns: points (S, N, 2) px of the sample, covariances (S, N, 2, 2), score (S,), focal (S,) px, and for multi-view samples
-    rotation (S, 3, 3), translation (S, 3), landmarks (S, N, 3), truth68 (S, 68, 3) the mesh's own points, for measuring only.
-    """
-
-    folder: Path
-
-    def write(self, samples: Samples) -> int:
-        """Write every sample, the table last and whole; returns how many."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        columns: dict[str, list[Array]] = {}
-        ends = [0]
-        with open(self.folder / "pictures.bin", "wb") as pictures:
-            for image, row in samples:
-                encoded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 93])[1]
-                pictures.write(encoded.tobytes())
-                ends.append(ends[-1] + len(encoded))
-                for name, value in row.items():
-                    columns.setdefault(name, []).append(np.asarray(value, dtype=np.float32))
-        np.savez(self.folder / "table.npz", ends=np.array(ends), **{name: np.stack(values) for name, values in columns.items()})
-        return len(ends) - 1
-
-    def open(self) -> tuple[bytes, dict[str, Array]]:
-        """All pictures' bytes (small: tens of megabytes) and the table."""
-        table = np.load(self.folder / "table.npz")
-        return (self.folder / "pictures.bin").read_bytes(), {name: table[name] for name in table.files}
-
-
-def decode(pictures: bytes, ends: Array, index: int) -> Image:
-    """One sample's picture, (SIZE, SIZE, 3) RGB."""
-    return cv2.cvtColor(cv2.imdecode(np.frombuffer(pictures[ends[index] : ends[index + 1]], np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
 def photographs(names: Sequence[str]) -> list[Path]:
@@ -228,7 +190,7 @@ def label_view(labeller: Labeller, picture: Image, truth: Array) -> tuple[Array,
     x, y, w, h = box_of_points(truth)
     first = Crop(x + w / 2, y + h / 2 - 0.06 * h, max(w, h) * 1.6)
     meshes, scores = mesh_points(picture, [first, Crop(first.x, first.y, first.side, 0.0, True)])
-    points = labeller.map @ meshes[:, :, :2]
+    points = np.stack([labeller.map(mesh) for mesh in meshes[:, :, :2]])
     size = max(w, h)
     sigmas = np.linalg.norm(points[0] - points[1], axis=1) / 2 + 0.008 * size
     return points.mean(axis=0), sigmas, float(scores.min()), size

@@ -19,7 +19,7 @@ from .batches import Half, prefetched
 from .export import load_weights
 from .losses import LossConfig, multi_frame_loss, multi_view_loss
 from .regressor import Prediction, Regressor, RegressorConfig
-from .samples import Store
+from .store import Store
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from facelift_blender.capture.topology import COUNT, MIRROR
-from models.training import batches, export, lift, losses, regressor, samples, train
+from models.training import batches, export, lift, losses, regressor, store, train
 from models.training.heads import look_at
 
 
@@ -28,7 +28,7 @@ def face(seed: int) -> np.ndarray:
 
 
 def cameras(random: np.random.Generator, count: int) -> list:
-    return [look_at(yaw, random.normal(0, 0.2), 0.0, 1.0, 600.0, samples.SIZE, np.zeros(3)) for yaw in np.linspace(-1.1, 1.1, count)]
+    return [look_at(yaw, random.normal(0, 0.2), 0.0, 1.0, 600.0, store.SIZE, np.zeros(3)) for yaw in np.linspace(-1.1, 1.1, count)]
 
 
 def test_lifting_recovers_points_from_noisy_views_with_outliers() -> None:
@@ -52,14 +52,14 @@ def synthetic_store(folder: Path, views: bool) -> None:
     def rows():  # noqa: ANN202
         for camera in cameras(random, 24):
             points = camera.project(truth)
-            image = np.full((samples.SIZE, samples.SIZE, 3), 40, np.uint8)
+            image = np.full((store.SIZE, store.SIZE, 3), 40, np.uint8)
             for k, (x, y) in enumerate(points.astype(int)):
                 image[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3] = (60 + k % 180, 255 - k, 120)
             row = {"points": points, "score": 1.0, "focal": camera.focal}
             known = {"rotation": camera.rotation, "translation": camera.translation, "landmarks": truth}
             yield image, row | known if views else row
 
-    samples.Store(folder).write(rows())
+    store.Store(folder).write(rows())
 
 
 @pytest.fixture(scope="module")
@@ -126,10 +126,10 @@ def test_mirror_twice_is_the_same_sample() -> None:
     truth = face(0)
     pose = {"rotation": camera.rotation, "translation": camera.translation}
     row = {"points": camera.project(truth), "landmarks": truth, "focal": np.array(600.0)} | pose
-    image = np.random.default_rng(0).integers(0, 255, (samples.SIZE, samples.SIZE, 3)).astype(np.uint8)
+    image = np.random.default_rng(0).integers(0, 255, (store.SIZE, store.SIZE, 3)).astype(np.uint8)
     flipped, mirrored = batches.mirrored(image, row)
     seen = mirrored["landmarks"] @ mirrored["rotation"].T + mirrored["translation"]
-    assert np.allclose(600 * seen[:, :2] / seen[:, 2:] + samples.SIZE / 2, mirrored["points"])
+    assert np.allclose(600 * seen[:, :2] / seen[:, 2:] + store.SIZE / 2, mirrored["points"])
     again, back = batches.mirrored(flipped, mirrored)
     assert np.array_equal(again, image)
     assert all(np.allclose(back[name], row[name]) for name in row)
