@@ -129,11 +129,13 @@ CC4: Final = Dialect("Character Creator 4", {
 
 CC3: Final = Dialect("Character Creator 3", {
     "Brow_Raise_Inner_@": "browInnerUp", "Brow_Raise_Outer_@": "browOuterUp@", "Brow_Drop_@": "browDown@", "Eye_Blink": _BOTH_BLINK,
-    "Eye_Blink_@": "eyeBlink@", "Eye_Squint_@": "eyeSquint@", "Eye_Wide_@": "eyeWide@", "Nose_Scrunch": "0.5 noseSneerLeft + 0.5 noseSneerRight",
+    "Eye_Blink_@": "eyeBlink@", "Eye_Squint_@": "eyeSquint@", "Eye_Wide_@": "eyeWide@",
+    "Nose_Scrunch": "0.5 noseSneerLeft + 0.5 noseSneerRight",
     "Cheek_Raise_@": "cheekSquint@", "Cheek_Blow_@": "cheekPuff", "Mouth_Smile": _BOTH_SMILE, "Mouth_Smile_@": "mouthSmile@",
     "Mouth_Frown": _BOTH_FROWN, "Mouth_Frown_@": "mouthFrown@", "Mouth_Pucker": "mouthPucker", "Mouth_Pucker_Open": "mouthFunnel",
     "Mouth_Dimple_@": "mouthDimple@", "Mouth_Open": "jawOpen", "Mouth_L": "mouthLeft", "Mouth_R": "mouthRight",
-    "Mouth_Top_Lip_Up": "0.5 mouthUpperUpLeft + 0.5 mouthUpperUpRight", "Mouth_Bottom_Lip_Down": "0.5 mouthLowerDownLeft + 0.5 mouthLowerDownRight",
+    "Mouth_Top_Lip_Up": "0.5 mouthUpperUpLeft + 0.5 mouthUpperUpRight",
+    "Mouth_Bottom_Lip_Down": "0.5 mouthLowerDownLeft + 0.5 mouthLowerDownRight",
     "Mouth_Widen": "0.5 mouthStretchLeft + 0.5 mouthStretchRight", "Mouth_Lips_Tight": "0.5 mouthPressLeft + 0.5 mouthPressRight",
 })  # fmt: skip
 
@@ -145,7 +147,7 @@ _EX_PLUS: Final = (
     "Mouth_Roll_Upper Mouth_Roll_Lower Mouth_Shrug_Upper Mouth_Shrug_Lower Mouth_Close Mouth_Smile_Left Mouth_Smile_Right "
     "Mouth_Frown_Left Mouth_Frown_Right Mouth_Dimple_Left Mouth_Dimple_Right Mouth_Upper_Up_Left Mouth_Upper_Up_Right "
     "Mouth_Lower_Down_Left Mouth_Lower_Down_Right Mouth_Press_Left Mouth_Press_Right Mouth_Stretch_Left Mouth_Stretch_Right"
-).split()
+).split()  # noqa: SIM905
 
 
 def _camel(name: str) -> str:

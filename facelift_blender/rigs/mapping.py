@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -238,7 +239,7 @@ def _parse_channel(content: Any) -> Channel:
 
 def _curve(content: Any) -> tuple[tuple[float, float], ...]:
     points = tuple(_vector(point, 2) for point in _list(content))
-    _demand(all(before[0] < after[0] for before, after in zip(points, points[1:], strict=False)), "a curve's points do not rise")
+    _demand(all(before[0] < after[0] for before, after in pairwise(points)), "a curve's points do not rise")
     return points
 
 

@@ -110,11 +110,10 @@ def _ambiguous(names: Sequence[str], hits: Mapping[str, Hit]) -> list[str]:
 
 def _covered(names: Sequence[str], hits: Mapping[str, Hit]) -> list[str]:
     """Keys of one mesh that stand for two sides which other keys of it drive one by one."""
-    single = {hits[key].shares[0][0] for key in names if key in hits and len(hits[key].shares) == 1}
-    return [
-        key for key in names
-        if key in hits and hits[key].score == COMBINED and _is_pair(hits[key].shares) and all(shape in single for shape, _ in hits[key].shares)
-    ]  # fmt: skip
+    known = [key for key in names if key in hits]
+    single = {hits[key].shares[0][0] for key in known if len(hits[key].shares) == 1}
+    pairs = [key for key in known if hits[key].score == COMBINED and _is_pair(hits[key].shares)]
+    return [key for key in pairs if all(shape in single for shape, _ in hits[key].shares)]
 
 
 def _is_pair(shares: Shares) -> bool:

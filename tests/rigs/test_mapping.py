@@ -52,7 +52,8 @@ def test_mute_and_solo() -> None:
 
 
 @pytest.mark.parametrize(("keys", "one", "other"), [
-    (["eyeBlink_L", "eyeBlink_R", "jawOpen"], "eyeBlink_L", "eyeBlink_R"), (["Eye_Left_Blink", "Eye_Right_Blink"], "Eye_Right_Blink", "Eye_Left_Blink"),
+    (["eyeBlink_L", "eyeBlink_R", "jawOpen"], "eyeBlink_L", "eyeBlink_R"),
+    (["Eye_Left_Blink", "Eye_Right_Blink"], "Eye_Right_Blink", "Eye_Left_Blink"),
 ])  # fmt: skip
 def test_symmetric_editing_finds_the_twin_in_any_spelling(keys: list[str], one: str, other: str) -> None:
     mapping = match({"head": keys}).edit(one, symmetric=True, gain=1.4)
@@ -121,7 +122,8 @@ def _spoil(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("content", [
     [], None, {}, "text", _spoil(version=2), _spoil(format="x"), _spoil(channels={}), _spoil(channels=[3]), _spoil(channels=[{}] * 5000),
     _spoil(channel={"gain": "2"}), _spoil(channel={"gain": float("nan")}), _spoil(channel={"gain": True}), _spoil(channel={"offset": 1e9}),
-    _spoil(channel={"shares": {"nose": 1}}), _spoil(channel={"shares": []}), _spoil(channel={"target": ""}), _spoil(channel={"target": "x" * 9999}),
+    _spoil(channel={"shares": {"nose": 1}}), _spoil(channel={"shares": []}), _spoil(channel={"target": ""}),
+    _spoil(channel={"target": "x" * 9999}),
     _spoil(channel={"expression": "__import__('os')"}), _spoil(channel={"curve": [[0, 0], [0, 1]]}), _spoil(channel={"curve": [[0]]}),
     _spoil(channel={"mute": 1}), _spoil(channel={"low": 2.0}), _spoil(unmatched=[3]), _spoil(name=7),
     _spoil(channels=_spoil()["channels"] * 2), _spoil(channel={"move": [1, 2, 3]}),
