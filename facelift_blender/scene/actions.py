@@ -6,7 +6,7 @@ Blender 4.4 and later keep the curves of many owners in one action, a slot each;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -59,13 +59,19 @@ def has_slots() -> bool:
 
 def write_tracks(tracks: Iterable[Track], action_for: Callable[[str], bpy.types.Action]) -> None:
     """Replace the curves of each track's owner; `action_for` gives the action of a name, '' being the one that all share."""
+    for _ in writing(tracks, action_for):
+        pass
+
+
+def writing(tracks: Iterable[Track], action_for: Callable[[str], bpy.types.Action]) -> Iterator[None]:
+    """`write_tracks` a curve a step."""
     for track in tracks:
         action = action_for("" if has_slots() else track.name)
         animation = track.owner.animation_data or track.owner.animation_data_create()
         if animation.action is not action:
             _spare(animation.action)
             animation.action = action
-        _write_curves(_owner_curves(action, animation, track), track.curves)
+        yield from _write_curves(_owner_curves(action, animation, track), track.curves)
 
 
 def read_curve(owner: bpy.types.ID, path: str, index: int = 0) -> bpy.types.FCurve | None:
@@ -98,7 +104,7 @@ def _owner_curves(action: bpy.types.Action, animation: bpy.types.AnimData, track
     return curves
 
 
-def _write_curves(target: Any, curves: Sequence[Curve]) -> None:
+def _write_curves(target: Any, curves: Sequence[Curve]) -> Iterator[None]:
     for curve in curves:
         written = target.new(curve.path, index=curve.index)
         points = written.keyframe_points
@@ -106,3 +112,4 @@ def _write_curves(target: Any, curves: Sequence[Curve]) -> None:
         points.foreach_set("co", np.stack([curve.keys.frames, curve.values], axis=1).astype(np.float32).ravel())
         points.foreach_set("interpolation", np.where(curve.keys.holds, _CONSTANT, _LINEAR).astype(np.int32))
         written.update()
+        yield

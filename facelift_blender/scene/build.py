@@ -17,7 +17,7 @@ import numpy as np
 from ..capture.types import Array, FaceLiftError, Take
 from ..rigs.head import Head, load_head
 from . import axes
-from .actions import Keys, Track, write_tracks
+from .actions import Keys, Track, writing
 from .camera import build_camera, camera_tracks
 from .face_mesh import build_face, face_tracks
 from .fit import fit_head
@@ -98,6 +98,7 @@ def build_steps(
     tracks = yield from _build_objects(home, prepared, scene, footage, keys)
     yield from _write_action(home, tracks)
     member(home.collection, "Head")["take"] = settings.take_path
+    yield
     scene.frame_set(int(np.clip(scene.frame_current, np.floor(frames[0]), np.ceil(frames[-1]))))
     return home.collection
 
@@ -165,6 +166,4 @@ def _write_action(home: Home, tracks: Sequence[Track]) -> Generator[None, None, 
         full = ".".join(filter(None, ("FaceLift", home.prefix, name)))
         return home.member(f"Action {name}".strip(), lambda: bpy.data.actions.new(full))
 
-    for track in tracks:
-        write_tracks([track], action_for)
-        yield
+    yield from writing(tracks, action_for)

@@ -33,9 +33,7 @@ class Home:
         """The datablock of a role, made where it is not there yet."""
         found = member(self.collection, role)
         if found is None:
-            found = make()
-            found[MARK] = role
-            self.collection[_MEMBERS][role] = found
+            found = adopt(self.collection, role, make())
         return found
 
     def object(self, role: str, data: bpy.types.ID | None = None) -> bpy.types.Object:
@@ -88,3 +86,10 @@ def _root(scene: bpy.types.Scene) -> bpy.types.Collection:
 def member(collection: bpy.types.Collection, role: str) -> bpy.types.ID | None:
     """What a take's collection keeps under a role, or None."""
     return collection[_MEMBERS].get(role)
+
+
+def adopt(collection: bpy.types.Collection, role: str, data: Data) -> Data:
+    """Let a datablock belong to a take's collection under a role."""
+    data[MARK] = role
+    collection[_MEMBERS][role] = data
+    return data
