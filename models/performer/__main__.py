@@ -31,6 +31,9 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     make.add_argument("--size", type=int, nargs=2, default=(shot.width, shot.height), metavar=("WIDTH", "HEIGHT"))
     make.add_argument("--frames", type=int, default=shot.frame_count)
     make.add_argument("--samples", type=int, default=2)
+    portraits = verbs.add_parser("portraits", help="render characters from many sides, for training")
+    portraits.add_argument("-o", "--output", type=Path, required=True)
+    portraits.add_argument("--seeds", type=int, nargs=2, default=(1000, 1010), metavar=("FIRST", "END"))
     verbs.add_parser("head", help="cut the head of the add-on and embed the landmarks in it")
     return parser.parse_args(arguments)
 
@@ -68,6 +71,11 @@ def main(arguments: Sequence[str]) -> int:
         assets = Assets(find_assets(options.assets))
         if options.verb == "make":
             make(options, assets)
+        elif options.verb == "portraits":
+            from .portraits import portray
+
+            for seed in range(*options.seeds):
+                portray(assets, seed, options.output)
         else:
             from .embed_head import embed_head
 

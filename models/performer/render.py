@@ -62,7 +62,8 @@ class Box:
 class Studio:
     """A Blender scene with one actor in it, posed and rendered frame by frame."""
 
-    def __init__(self, actor: Actor, shot: Shot, light: Light, samples: int = 2) -> None:
+    def __init__(self, actor: Actor, shot: Shot, light: Light, samples: int = 2, cut_out: bool = False) -> None:
+        """`cut_out`: with nothing behind the actor, pictures are transparent there."""
         self.actor, self.shot = actor, shot
         bpy.ops.wm.read_factory_settings(use_empty=True)
         self.scene = bpy.context.scene
@@ -72,7 +73,9 @@ class Studio:
         self.brows = _strands_object("Brows", actor.rest_brows, actor.brows.radius, looks.hair_material(actor.character.hair))
         self.camera = _camera(self.scene, shot)
         _lights(self.scene, light)
-        looks.backdrop(self.scene, light.warmth)
+        self.scene.render.film_transparent = cut_out
+        if not cut_out:
+            looks.backdrop(self.scene, light.warmth)
 
     def pose(self, performance: Performance, index: int) -> None:
         """Bring actor and camera to a frame of the performance."""
@@ -93,9 +96,13 @@ class Studio:
         if box is not None:
             render.border_min_x, render.border_max_x = box.left / self.shot.width, box.right / self.shot.width
             render.border_min_y, render.border_max_y = 1.0 - box.bottom / self.shot.height, 1.0 - box.top / self.shot.height
-        render.filepath = str(path)
-        bpy.ops.render.render(write_still=True)
+        self.write(path)
         return cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+
+    def write(self, path: Path) -> None:
+        """Render into a PNG."""
+        self.scene.render.filepath = str(path)
+        bpy.ops.render.render(write_still=True)
 
 
 def film(actor: Actor, performance: Performance, light: Light, folder: Path, samples: int = 2) -> Iterator[Image]:

@@ -24,6 +24,8 @@ FACE, SKIN = 9409, 11248
 _MOUTH, _GUMS, _TEETH, _EYES, _LASHES = 13294, 14062, 17039, 21451, 24591
 FLIP = np.diag([1.0, -1.0, -1.0])
 """Canonical axes to the camera's, for a face that looks straight into it."""
+FACE_HEIGHT = 0.19
+"""Metres, of the box about a face's landmarks."""
 
 
 class FaceModel:
@@ -274,3 +276,12 @@ def look_at(yaw: float, pitch: float, roll: float, distance: float, focal: float
     turn_z = np.array([[c(roll), s(roll), 0], [-s(roll), c(roll), 0], [0, 0, 1]])
     rotation = FLIP @ turn_z @ turn_x @ turn_y
     return Camera(focal, (size / 2, size / 2), rotation, np.array([0, 0, distance]) - rotation @ aim)
+
+
+def random_camera(random: np.random.Generator, yaw: float, size: int) -> Camera:
+    """A camera at a natural distance; the face takes about 60 % of the sample, roughly in the middle of a picture of `size`."""
+    pitch, roll = np.clip(random.normal(0, 0.22), -0.6, 0.6), random.normal(0, 0.15)
+    distance = float(np.exp(random.uniform(np.log(0.32), np.log(2.5))))
+    focal = 0.6 * size * distance / FACE_HEIGHT * random.uniform(0.9, 1.1)
+    aim = np.array([0.0, -0.025, 0.02]) + random.normal(0, 0.008, 3)
+    return look_at(yaw, pitch, roll, distance, focal, size, aim)

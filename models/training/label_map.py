@@ -129,7 +129,10 @@ def _with_one(offsets: Array) -> Array:
 
 
 def fit_correction(meshes: Array, left: Array, trust: Array, mirror: Array, ridge: float = 0.01, axes: int = 20) -> Correction:
-    """Ridge-fit level meshes (F, 478, 2) to what is left (F, 68, 2); trust (F, 68) of each label. Every face counts with its mirror image."""
+    """Ridge-fit level meshes (F, 478, 2) to what is left (F, 68, 2); trust (F, 68) of each label.
+
+    Every face counts with its mirror image.
+    """
     across, twins = np.array([-1.0, 1.0]), list(MIRROR[:68])
     inputs = np.concatenate([meshes, meshes[:, mirror] * across]).reshape(-1, 956)
     left = np.concatenate([left, left[:, twins] * across])

@@ -23,6 +23,8 @@ class LossConfig:
     likelihood: float = 0.15
     rotation: float = 2.0
     presence: float = 0.1
+    earlier: float = 0.25
+    """Of the guesses before the last."""
 
 
 def laplacian_likelihood(points: Tensor, truth: Tensor, cholesky: Tensor) -> Tensor:

@@ -4,9 +4,9 @@
 picture -> convolutional stem -> encoder blocks -> image tokens; landmark and pose tokens look at each other (self-attention)
 and at the image (cross-attention); each landmark token becomes a canonical 3D point and a 2D covariance, the pose tokens a
 rotation and a translation. The 2.5D landmarks are their projection. Unlike the paper's, this one is told the crop's focal
-length, so that a close wide lens and a far long one are not confused. And it looks twice: a summary of the stem's whole
-picture gives a first pose and shape, and each landmark token starts from what the stem saw where that guess puts it. From
-scratch, on few pictures, tokens that must find everything by attention learn too slowly.
+length, so that a close wide lens and a far long one are not confused. And it looks again: a summary of the stem's whole
+picture gives a first pose and shape, and before each decoder block every landmark token is shown what the stem saw where the
+guess so far puts it. From scratch, on few pictures, tokens that must find everything by attention learn too slowly.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from facelift_blender.capture.topology import COUNT
+
+OCTAVES = 4
+"""Of the sines and cosines that say where a landmark token looks."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ class Regressor(nn.Module):
         self.summary = summary(width, (config.picture // 16) ** 2)
         self.first_pose = perceptron(width, width, 10)
         self.first_shape = nn.Linear(width, count * 3)
-        self.local = nn.Linear(64 + 128, width)
+        self.local = nn.ModuleList(nn.Linear(64 + 128 + 4 * OCTAVES, width) for _ in range(config.decoder))
         self.encoder = nn.ModuleList(Block(width, config.heads, False) for _ in range(config.encoder))
         self.encoded = nn.LayerNorm(width)
         self.tokens = nn.Parameter(torch.randn(1, count + config.pose_tokens, width) * 0.5)
@@ -140,35 +143,36 @@ class Regressor(nn.Module):
         self.register_buffer("ahead", torch.tensor([1.0, 0.0, 0.0, 0.0, -1.0, 0.0]))
 
     def forward(self, picture: Tensor, focal: Tensor) -> Prediction:
+        return self.guesses(picture, focal)[-1]
+
+    def guesses(self, picture: Tensor, focal: Tensor) -> list[Prediction]:
+        """The first guess, from the summary alone, and one after each decoder block; the last is the prediction."""
         fine = self.fine(picture * 4.0 - 2.0)
         middle = self.middle(fine)
         image = self.coarse(middle)
         whole = self.summary(image)
-        count = self.config.landmarks
-        pose, shape = self.first_pose(whole), self.first_shape(whole).unflatten(1, (count, 3))
-        seen = self._look(fine, middle, pose, shape, focal)
-        tokens = self._decode(image, self.tokens + whole[:, None] + nn.functional.pad(seen, (0, 0, 0, self.config.pose_tokens)), focal)
-        pose = pose + self.pose_head(torch.cat([tokens[:, count:].flatten(1), tokens[:, :count].mean(dim=1)], dim=1))
-        return self._read(shape + self.point_head(tokens[:, :count]), self.noise_head(tokens[:, :count]), pose, focal)
+        image = self._encode(image, focal)
+        first_pose, first_shape = self.first_pose(whole), self.first_shape(whole).unflatten(1, (self.config.landmarks, 3))
+        guesses = [self._read(first_shape, torch.zeros_like(first_shape), first_pose, focal)]
+        tokens = self.tokens + whole[:, None]
+        for block, local in zip(self.decoder, self.local, strict=True):
+            seen = local(look(fine, middle, guesses[-1], focal))
+            tokens = block(tokens + nn.functional.pad(seen, (0, 0, 0, self.config.pose_tokens)), image)
+            guesses.append(self._guess(self.decoded(tokens), first_pose, first_shape, focal))
+        return guesses
 
-    def _look(self, fine: Tensor, middle: Tensor, pose: Tensor, shape: Tensor, focal: Tensor) -> Tensor:
-        """(B, N, width): what the stem saw where the first guess puts each landmark."""
-        with torch.no_grad():
-            guess = self._read(shape, shape, pose, focal)
-            points = project(guess.landmarks, guess.rotation, guess.translation, focal) * 2.0 - 1.0
-        levels = [nn.functional.grid_sample(level.float(), points[:, None], align_corners=False)[:, :, 0] for level in (fine, middle)]
-        return self.local(torch.cat(levels, dim=1).transpose(1, 2))
-
-    def _decode(self, image: Tensor, tokens: Tensor, focal: Tensor) -> Tensor:
-        """The tokens after they looked at the image tokens and at each other."""
+    def _encode(self, image: Tensor, focal: Tensor) -> Tensor:
+        """The image tokens and one of the lens, after they looked at each other."""
         image = image.flatten(2).transpose(1, 2) + self.place
         image = torch.cat([image, self.lens(torch.log(focal))[:, None]], dim=1)
         for block in self.encoder:
             image = block(image)
-        image = self.encoded(image)
-        for block in self.decoder:
-            tokens = block(tokens, image)
-        return self.decoded(tokens)
+        return self.encoded(image)
+
+    def _guess(self, tokens: Tensor, first_pose: Tensor, first_shape: Tensor, focal: Tensor) -> Prediction:
+        landmarks, rest = tokens[:, : self.config.landmarks], tokens[:, self.config.landmarks :]
+        pose = first_pose + self.pose_head(torch.cat([rest.flatten(1), landmarks.mean(dim=1)], dim=1))
+        return self._read(first_shape + self.point_head(landmarks), self.noise_head(landmarks), pose, focal)
 
     def _read(self, points: Tensor, noise: Tensor, pose: Tensor, focal: Tensor) -> Prediction:
         points, noise, pose = points.float(), noise.float(), pose.float()
@@ -178,6 +182,15 @@ class Regressor(nn.Module):
         depth = focal * 0.25 * torch.exp(pose[:, 8:9])
         translation = torch.cat([pose[:, 6:8] * depth / focal, depth], dim=1)
         return Prediction(landmarks, cholesky, rotation_of(pose[:, :6] + self.ahead), translation, pose[:, 9])
+
+
+def look(fine: Tensor, middle: Tensor, guess: Prediction, focal: Tensor) -> Tensor:
+    """(B, N, 64 + 128 + 4 OCTAVES): what the stem saw where a guess puts each landmark, and where that is; no gradient to the guess."""
+    with torch.no_grad():
+        points = project(guess.landmarks, guess.rotation, guess.translation, focal) * 2.0 - 1.0
+        angles = (points[..., None] * (torch.pi / 2) * 2.0 ** torch.arange(OCTAVES)).flatten(2)
+    levels = [nn.functional.grid_sample(level.float(), points[:, None], align_corners=False)[:, :, 0] for level in (fine, middle)]
+    return torch.cat([*(level.transpose(1, 2) for level in levels), angles.sin(), angles.cos()], dim=2)
 
 
 def rotation_of(six: Tensor) -> Tensor:

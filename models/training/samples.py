@@ -17,7 +17,7 @@ from facelift_blender.capture.crops import box_of_landmarks
 from facelift_blender.capture.types import Array, Image
 
 from . import paths
-from .heads import Camera, FaceModel, Fit, Head, Texture, fit_photograph, look_at, project_texture, random_look
+from .heads import FACE_HEIGHT, Camera, FaceModel, Fit, Head, Texture, fit_photograph, project_texture, random_camera, random_look
 from .labeller import Crop, Labeller, box_of_points, mesh_points
 from .labels import read_image
 from .lift import lift
@@ -25,7 +25,6 @@ from .store import SIZE, Samples, Store
 
 PORTRAIT_DISTANCE = 1.2
 """Metres: where the camera of a photograph with no known lens is taken to stand."""
-FACE_HEIGHT = 0.19
 
 
 def photographs(names: Sequence[str]) -> list[Path]:
@@ -130,15 +129,6 @@ def random_expression(model: FaceModel, random: np.random.Generator) -> Array:
     return np.clip(weights, 0, 1)
 
 
-def random_camera(random: np.random.Generator, yaw: float) -> Camera:
-    """A camera at a natural distance; the face takes about 60 % of the sample, roughly in the middle."""
-    pitch, roll = np.clip(random.normal(0, 0.22), -0.6, 0.6), random.normal(0, 0.15)
-    distance = float(np.exp(random.uniform(np.log(0.32), np.log(2.5))))
-    focal = 0.6 * SIZE * distance / FACE_HEIGHT * random.uniform(0.9, 1.1)
-    aim = np.array([0.0, -0.025, 0.02]) + random.normal(0, 0.008, 3)
-    return look_at(yaw, pitch, roll, distance, focal, SIZE, aim)
-
-
 def background(random: np.random.Generator, images: Sequence[Image]) -> Image:
     """A piece of some photograph, blurred, or a plain tone."""
     if random.random() < 0.3:
@@ -167,9 +157,15 @@ def _views_of(
 ) -> Samples:
     yaws = (np.arange(views) + random.uniform(0, 1, views)) / views * 2 - 1
     yaws = np.sign(yaws) * np.abs(yaws) ** 1.25 * 1.4
-    cameras = [random_camera(random, yaw) for yaw in yaws]
+    cameras = [random_camera(random, yaw, SIZE) for yaw in yaws]
     truth = head.vertices[head.model.lm68].astype(float)
     pictures = [head.render(camera, SIZE, background(random, [h.texture.photograph for h in heads])) for camera in cameras]
+    yield from lifted_views(pictures, cameras, truth, labeller, start)
+
+
+def lifted_views(pictures: Sequence[Image], cameras: Sequence[Camera], truth: Array, labeller: Labeller, start: Array) -> Samples:
+    """One identity, one expression, V views: labelled and lifted. truth: (68, 3) the mesh's own, for first crops and for measuring."""
+    yaws = np.array([np.arctan2(camera.rotation[0, 2], -camera.rotation[2, 2]) for camera in cameras])
     labels = [label_view(labeller, picture, camera.project(truth)) for picture, camera in zip(pictures, cameras, strict=True)]
     points, sigmas, scores, sizes = (np.stack(column) for column in zip(*labels, strict=True))
     trust = np.clip((scores - 0.5) / 0.4, 0, 1) * np.clip((1.25 - np.abs(yaws)) / 0.4, 0.0, 1) ** 2
@@ -183,6 +179,25 @@ def _views_of(
             "points": seen, "score": score, "focal": camera.focal, "rotation": camera.rotation, "translation": camera.translation,
             "landmarks": lifted.landmarks, "truth68": truth, "residual": np.median(lifted.residual),
         }  # fmt: skip
+
+
+def portraits(folder: Path, labeller: Labeller, start: Array, photographs: Sequence[Image], seed: int) -> Samples:
+    """The performer's portraits (models/performer/portraits.py) before pieces of photographs."""
+    random = np.random.default_rng(seed)
+    for file in sorted(folder.glob("*.npz")):
+        known = np.load(file)
+        for k, truth in enumerate(known["landmarks"]):
+            rows = zip(known["focal"][k], known["rotation"][k], known["translation"][k], strict=True)
+            cameras = [Camera(float(focal), (SIZE / 2, SIZE / 2), rotation, translation) for focal, rotation, translation in rows]
+            cut_out = [cv2.imread(str(folder / f"{file.stem}_{k}_{view}.png"), cv2.IMREAD_UNCHANGED) for view in range(len(cameras))]
+            pictures = [over(picture, background(random, photographs)) for picture in cut_out]
+            yield from lifted_views(pictures, cameras, truth[:68], labeller, start)
+
+
+def over(picture: Array, behind: Image) -> Image:
+    """A cut-out picture (S, S, 4) BGRA before a background (S, S, 3) RGB."""
+    share = picture[..., 3:].astype(np.float32) / 255
+    return np.rint(picture[..., 2::-1] * share + behind * (1 - share)).astype(np.uint8)
 
 
 def label_view(labeller: Labeller, picture: Image, truth: Array) -> tuple[Array, Array, float, float]:
@@ -227,6 +242,10 @@ def make(name: str, part: str, identities: int, seed: int = 0) -> None:
             yield from clip_frames(OPEN_CLIPS, 4)
 
         count = Store(folder / part).write(multi_frame(images(), labeller))
+    elif part.startswith("views_portraits"):
+        model = FaceModel()
+        behind = [read_image(file) for file in kept[::8]]
+        count = Store(folder / part).write(portraits(paths.RUNS / "portraits", labeller, mean_landmarks(model), behind, seed))
     else:
         model = FaceModel()
         heads = list(photographed_heads(held_out if part.startswith("held_out") else kept, labeller, model))

@@ -42,6 +42,11 @@ class TrainConfig:
     losses: LossConfig = field(default_factory=LossConfig)
 
 
+def part_of(prediction: Prediction, rows: slice) -> Prediction:
+    """Some rows of a batch's prediction."""
+    return Prediction(*(part[rows] for part in prediction))
+
+
 class Run:
     """A network in training, its average, and where it stands."""
 
@@ -90,10 +95,11 @@ class Run:
             group["lr"] = self.rate()
         pictures = torch.cat([views["picture"], frames["picture"]]).to(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-            both = self.network(pictures, torch.cat([views["focal"], frames["focal"]]))
-        terms = multi_view_loss(Prediction(*(part[:count] for part in both)), views, config.losses)
+            first, *earlier, last = self.network.guesses(pictures, torch.cat([views["focal"], frames["focal"]]))
+        terms = multi_view_loss(part_of(last, slice(count)), views, config.losses)
         if self.step >= config.views_only:
-            terms |= multi_frame_loss(Prediction(*(part[count:] for part in both)), frames, config.losses)
+            terms |= multi_frame_loss(part_of(last, slice(count, None)), frames, config.losses)
+        terms["earlier"] = config.losses.earlier * self._earlier(first, earlier, views, frames)
         loss = torch.stack(list(terms.values())).sum()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -103,6 +109,19 @@ class Run:
         self._follow()
         self.step += 1
         return {name: float(value.detach()) for name, value in terms.items()} | {"loss": float(loss.detach())}
+
+    def _earlier(
+        self, first: Prediction, others: list[Prediction], views: dict[str, torch.Tensor], frames: dict[str, torch.Tensor]
+    ) -> torch.Tensor:
+        """The losses of the guesses on the way; the first has no covariance to judge its points by."""
+        count, config = len(views["focal"]), self.config.losses
+        known = multi_view_loss(part_of(first, slice(count)), views, config)
+        total = known["mv_landmarks"] + known["mv_translation"] + known["mv_rotation"]
+        for guess in others:
+            total = total + torch.stack(list(multi_view_loss(part_of(guess, slice(count)), views, config).values())).sum()
+            if self.step >= self.config.views_only:
+                total = total + multi_frame_loss(part_of(guess, slice(count, None)), frames, config)["mf_likelihood"]
+        return total
 
     @torch.no_grad()
     def _follow(self) -> None:
