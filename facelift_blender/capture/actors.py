@@ -36,18 +36,33 @@ SAME_LOOK = 0.6
 
 @dataclass
 class Actor:
-    """One face over time: the estimates by clip frame, and the box that the next crop is cut from."""
+    """One face over time: the estimates by clip frame, and the box that the next crop is cut from.
+
+    forgotten: number of earlier estimates that were written to disk and left memory.
+    """
 
     box: Box
     estimates: dict[int, Estimate] = field(default_factory=dict)
     last_frame: int = 0
     lost: bool = False
     closed: bool = False
+    forgotten: int = 0
 
     def see(self, frame: int, estimate: Estimate) -> None:
         self.estimates[frame] = estimate
         self.box = box_of_landmarks(estimate.landmarks_2d)
         self.last_frame, self.lost = frame, False
+
+    @property
+    def seen(self) -> int:
+        """Number of frames with an estimate."""
+        return self.forgotten + len(self.estimates)
+
+    def forget(self, before: int) -> None:
+        """Drop the estimates of frames before `before`."""
+        seen = self.seen
+        self.estimates = {frame: estimate for frame, estimate in self.estimates.items() if frame >= before}
+        self.forgotten = seen - len(self.estimates)
 
     @property
     def presence(self) -> float:
@@ -101,7 +116,7 @@ def continues(actor: Actor, box: Box) -> bool:
 
 def doubles(actors: Sequence[Actor]) -> list[Actor]:
     """Of any two actors that have slid onto one face, the one with the shorter history."""
-    ordered = sorted(actors, key=lambda actor: len(actor.estimates), reverse=True)
+    ordered = sorted(actors, key=lambda actor: actor.seen, reverse=True)
     return [late for index, late in enumerate(ordered) if any(overlap(late.box, early.box) > SAME_FACE for early in ordered[:index])]
 
 

@@ -86,18 +86,23 @@ def track_steps(
     Raises FaceLiftError: footage or range that cannot be read, weights missing or altered, no face, no such actor.
     """
     tracker = tracker or open_tracker(path, settings, detect, regress)
-    clip, total = tracker.clip, frames_wanted(tracker.clip, settings)
-    for frame in _follow(tracker, settings, should_stop):
+    total = frames_wanted(tracker.clip, settings)
+    for frame in follow(tracker, settings, should_stop):
         yield Progress(frame - settings.start + 1, total, "landmarks", tracker.spent)
-    if not tracker.actors and should_stop():
+    return (yield from conclude(tracker, settings, should_stop()))
+
+
+def conclude(tracker: Tracker, settings: TrackSettings, stopped: bool = False) -> Generator[Progress, None, list[Take]]:
+    """Choose among the actors that the tracker has seen, and solve each. Raises FaceLiftError: no face, no such actor."""
+    if not tracker.actors and stopped:
         return []
     tracker = tracker.copy()
     ranked = tracker.ranked()
-    chosen = _chosen(ranked, settings.actor, clip, tracker.read)
+    chosen = _chosen(ranked, settings.actor, tracker.clip, tracker.read)
     for _, actor in chosen:
         if settings.start < min(actor.estimates):
             tracker.look_back(actor, settings.start)
-    told = [*_footage_warnings(clip, tracker, total, should_stop()), *_others(ranked, chosen)]
+    told = [*_footage_warnings(tracker.clip, tracker, frames_wanted(tracker.clip, settings), stopped), *_others(ranked, chosen)]
     return (yield from _solve_all(chosen, tracker, settings, told))
 
 
@@ -113,7 +118,7 @@ def frames_wanted(clip: Clip, settings: TrackSettings) -> int:
     return (clip.frame_count if settings.end is None else settings.end) - settings.start + 1
 
 
-def _follow(tracker: Tracker, settings: TrackSettings, should_stop: Callable[[], bool]) -> Iterator[int]:
+def follow(tracker: Tracker, settings: TrackSettings, should_stop: Callable[[], bool] = never) -> Iterator[int]:
     """Let the tracker see frame after frame, from where it is; yields each frame's number once it is done."""
     before, last = tracker.spent, settings.start + frames_wanted(tracker.clip, settings) - 1
     if tracker.read and tracker.frame >= last:

@@ -7,11 +7,12 @@ landmarks of one frame give the next crop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -92,6 +93,21 @@ class Tracker:
     def look_again(self, image: Image) -> None:
         """The last frame, read once more before going on: a frame that repeats it is then known as the same picture."""
         self._image = image
+
+    def state(self) -> dict[str, Any]:
+        """Where it stands, as JSON's own types: all but the estimates. `picture` is by what the last frame is known again."""
+        actors = [
+            {"box": actor.box, "last_frame": actor.last_frame, "lost": actor.lost, "closed": actor.closed, "seen": actor.seen}
+            for actor in self.actors
+        ]
+        told = {"frame": self.frame, "read": self.read, "spent": self.spent, "seconds": self.seconds}
+        return {**told, "looked": self._looked, "followed": self._followed, "picture": fingerprint(self._image), "actors": actors}
+
+    def restore(self, state: Mapping[str, Any], actors: list[Actor], image: Image) -> None:
+        """Stand where another one stood when it told its `state`; `image` is its last frame."""
+        self.frame, self.read, self.spent, self.seconds = state["frame"], state["read"], state["spent"], dict(state["seconds"])
+        self._looked, self._followed, self.actors = state["looked"], state["followed"], actors
+        self._image, self._thumbnail = image, thumbnail(image)
 
     def copy(self) -> Tracker:
         """A tracker with the same past, whose actors are its own."""
@@ -220,6 +236,11 @@ class Tracker:
         estimates = self.regress(image, boxes, self.focal)
         self.seconds["landmarks"] += perf_counter() - started
         return [estimate if is_face(estimate, image) else None for estimate in estimates]
+
+
+def fingerprint(image: Image) -> int:
+    """By which a picture that is read again is known."""
+    return zlib.crc32(np.ascontiguousarray(image))
 
 
 def is_face(estimate: Estimate, image: Image) -> bool:

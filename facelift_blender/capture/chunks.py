@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tracker saw so far, on disk chunk by chunk, so that a run that was killed goes on from its last whole chunk.
+
+Each frame's crop comes from the frame before, so a chunk holds not only the estimates of its frames but also where the tracker
+stood after the last of them. What comes of going on is bit for bit what comes of an unbroken run. Estimates that are in a chunk
+leave memory until the solve, which therefore stays the same however long the clip is.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .actors import Actor
+from .footage import read_frames
+from .npz import DAMAGE, read_arrays
+from .topology import COUNT
+from .tracker import Tracker, fingerprint
+from .types import FaceLiftError, Image
+
+if TYPE_CHECKING:
+    from .landmarks import Estimate
+
+CHUNK_FRAMES = 240
+_MOST_BYTES = 1 << 30
+_COLUMNS = ("landmarks_2d", "covariances", "landmarks_3d", "rotation", "translation", "score")
+_FIELDS = ("actor", "frame", *_COLUMNS)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """state: of the tracker after the chunk's last frame; actor, frame: (M,) whose and when each estimate is; columns: (M, ...)."""
+
+    state: Mapping[str, Any]
+    actor: np.ndarray
+    frame: np.ndarray
+    columns: Mapping[str, np.ndarray]
+
+    def estimates(self) -> Iterator[tuple[int, int, Estimate]]:
+        """Index of the actor, clip frame, estimate."""
+        from .landmarks import Estimate
+
+        for row, (actor, frame) in enumerate(zip(self.actor.tolist(), self.frame.tolist(), strict=True)):
+            values = {name: self.columns[name][row] for name in _COLUMNS}
+            yield actor, frame, Estimate(**{**values, "score": float(values["score"])})
+
+
+class Chunks:
+    """The chunks of one range of one clip in a folder of their own; `key` tells what they were made from.
+
+    Chunks of another key, and damaged ones with all that follow them, count as not there.
+    """
+
+    def __init__(self, folder: Path, key: str, size: int = CHUNK_FRAMES) -> None:
+        self.folder, self.key, self.size = folder, key, size
+        self.count, self.complete, self._first = 0, False, 0
+
+    def resume(self, tracker: Tracker) -> None:
+        """Bring a fresh tracker to where the last whole chunk ends, if there is one."""
+        count, last = 0, None
+        for chunk in self._whole():
+            count, last = count + 1, chunk
+        image = last and _picture(tracker, last.state["frame"])
+        if image is not None and fingerprint(image) == last.state["picture"]:
+            _restore(tracker, last, image)
+            self.count, self.complete, self._first = count, last.state["complete"], last.state["frame"] + 1
+        # else there is none, or the footage comes out otherwise when it is read from there: begin anew
+        for path in self.folder.glob("chunk-*.npz"):
+            if path.name > self._path(self.count).name:
+                path.unlink(missing_ok=True)
+
+    def follow(self, tracker: Tracker, frames: Iterator[int]) -> Iterator[int]:
+        """The same frames that a tracker takes in; each full chunk of them is written. Raises FaceLiftError if it cannot be."""
+        for frame in () if self.complete else frames:
+            self._first = self._first or frame
+            yield frame
+            if frame - self._first + 1 >= self.size:
+                self._save(tracker, complete=False)
+        if not self.complete:
+            self._save(tracker, complete=True)
+
+    def recall(self, tracker: Tracker) -> None:
+        """Give the actors back what is in the chunks."""
+        for actor in tracker.actors:
+            actor.estimates.clear()
+            actor.forgotten = 0
+        for chunk in self._whole():
+            for index, frame, estimate in chunk.estimates():
+                tracker.actors[index].estimates[frame] = estimate
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"chunk-{number:06d}.npz"
+
+    def _whole(self) -> Iterator[Chunk]:
+        number = 1
+        while (chunk := self._load(number)) is not None:
+            yield chunk
+            number += 1
+
+    def _load(self, number: int) -> Chunk | None:
+        try:
+            arrays = read_arrays(self._path(number), ("header", *_FIELDS), _MOST_BYTES)
+            header = json.loads(arrays["header"].astype(np.uint8).tobytes())
+            if (header["key"], header["number"]) != (self.key, number):
+                return None
+            chunk = Chunk(_state(header["state"]), arrays["actor"], arrays["frame"], {name: arrays[name] for name in _COLUMNS})
+            _check(chunk)
+        except (OSError, *DAMAGE):
+            return None
+        return chunk
+
+    def _save(self, tracker: Tracker, complete: bool) -> None:
+        rows = [
+            (index, frame, estimate)
+            for index, actor in enumerate(tracker.actors)
+            for frame, estimate in actor.estimates.items()
+            if frame >= self._first
+        ]
+        header = {"key": self.key, "number": self.count + 1, "state": {**tracker.state(), "complete": complete}}
+        self._write(self._path(self.count + 1), header, rows)
+        self.count, self.complete, self._first = self.count + 1, complete, tracker.frame + 1
+        for actor in tracker.actors:
+            actor.forget(tracker.frame)
+
+    def _write(self, path: Path, header: Mapping[str, Any], rows: Sequence[tuple[int, int, Estimate]]) -> None:
+        arrays = {"actor": np.array([row[0] for row in rows], int), "frame": np.array([row[1] for row in rows], int)}
+        arrays |= {name: np.array([getattr(row[2], name) for row in rows], float) for name in _COLUMNS}
+        packed = io.BytesIO()
+        np.savez(packed, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(packed.getbuffer())
+            os.replace(part, path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise FaceLiftError(
+                f"{path.parent} cannot be written ({error.strerror or error}): make room, or choose another folder."
+            ) from error
+
+
+def _picture(tracker: Tracker, frame: int) -> Image | None:
+    frames = read_frames(tracker.clip, frame, frame)
+    try:
+        return next((image for _, image in frames), None)
+    except FaceLiftError:
+        return None
+
+
+def _restore(tracker: Tracker, chunk: Chunk, image: Image) -> None:
+    told = chunk.state["actors"]
+    actors = [Actor(**{name: one[name] for name in ("box", "last_frame", "lost", "closed")}) for one in told]
+    for index, frame, estimate in chunk.estimates():
+        if frame == chunk.state["frame"]:
+            actors[index].estimates[frame] = estimate
+    for actor, one in zip(actors, told, strict=True):
+        actor.forgotten = one["seen"] - len(actor.estimates)
+    tracker.restore(chunk.state, actors, image)
+
+
+def _state(told: Mapping[str, Any]) -> dict[str, Any]:
+    """The state with every value of the kind that it must be. Raises ValueError, TypeError or KeyError."""
+    whole = {name: int(told[name]) for name in ("frame", "read", "picture")} | {name: float(told[name]) for name in ("spent", "looked")}
+    followed = None if told["followed"] is None else int(told["followed"])
+    seconds = {str(name): float(value) for name, value in told["seconds"].items()}
+    return {
+        **whole,
+        "followed": followed,
+        "seconds": seconds,
+        "complete": bool(told["complete"]),
+        "actors": [_actor(one) for one in told["actors"]],
+    }
+
+
+def _actor(told: Mapping[str, Any]) -> dict[str, Any]:
+    x, y, width, height = (float(value) for value in told["box"])
+    counts = {name: int(told[name]) for name in ("last_frame", "seen")}
+    return {**counts, "box": (x, y, width, height), "lost": bool(told["lost"]), "closed": bool(told["closed"])}
+
+
+def _check(chunk: Chunk) -> None:
+    """All of it is as it was written: as many rows everywhere, actors that are there, frames up to the last. Raises ValueError."""
+    rows = len(chunk.frame)
+    shapes = {"landmarks_2d": (COUNT, 2), "covariances": (COUNT, 2, 2), "landmarks_3d": (COUNT, 3), "rotation": (3, 3), "translation": (3,)}
+    alike = all(chunk.columns[name].shape == (rows, *shapes.get(name, ())) for name in _COLUMNS if rows)
+    inside = (chunk.actor >= 0) & (chunk.actor < len(chunk.state["actors"])) & (chunk.frame >= 1) & (chunk.frame <= chunk.state["frame"])
+    if not alike or not inside.all():
+        raise ValueError("rows that do not belong together")
