@@ -139,7 +139,7 @@ CC3: Final = Dialect("Character Creator 3", {
     "Mouth_Widen": "0.5 mouthStretchLeft + 0.5 mouthStretchRight", "Mouth_Lips_Tight": "0.5 mouthPressLeft + 0.5 mouthPressRight",
 })  # fmt: skip
 
-_EX_PLUS: Final = (
+_EX_PLUS: Final = (  # noqa: SIM905
     "Brow_Inner_Up Brow_Down_Left Brow_Down_Right Brow_Outer_Up_Left Brow_Outer_Up_Right Eye_Look_Up_Left Eye_Look_Up_Right "
     "Eye_Look_Down_Left Eye_Look_Down_Right Eye_Look_Out_Left Eye_Look_In_Left Eye_Look_In_Right Eye_Look_Out_Right Eye_Blink_Left "
     "Eye_Blink_Right Eye_Squint_Left Eye_Squint_Right Eye_Wide_Left Eye_Wide_Right Cheek_Puff Cheek_Squint_Left Cheek_Squint_Right "
@@ -147,7 +147,7 @@ _EX_PLUS: Final = (
     "Mouth_Roll_Upper Mouth_Roll_Lower Mouth_Shrug_Upper Mouth_Shrug_Lower Mouth_Close Mouth_Smile_Left Mouth_Smile_Right "
     "Mouth_Frown_Left Mouth_Frown_Right Mouth_Dimple_Left Mouth_Dimple_Right Mouth_Upper_Up_Left Mouth_Upper_Up_Right "
     "Mouth_Lower_Down_Left Mouth_Lower_Down_Right Mouth_Press_Left Mouth_Press_Right Mouth_Stretch_Left Mouth_Stretch_Right"
-).split()  # noqa: SIM905
+).split()
 
 
 def _camel(name: str) -> str:

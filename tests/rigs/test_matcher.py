@@ -194,7 +194,7 @@ def test_the_same_key_on_several_meshes_is_no_ambiguity() -> None:
 
 
 @pytest.mark.parametrize("keys", [
-    [], ["Basis"], ["Key 1", "Key 2", "Width", "Fat"], ["A", "O", "happy"], ["Mouth_Up", "Jaw_Up", "eyes"], 
+    [], ["Basis"], ["Key 1", "Key 2", "Width", "Fat"], ["A", "O", "happy"], ["Mouth_Up", "Jaw_Up", "eyes"],
     ["left", "L", "_", ".", "__", "🙂"],
     ["jaw", "mouth", "brow", "LeftArm", "openJawWide", "blinker", "smile"],
 ])  # fmt: skip
