@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,10 +142,10 @@ class Chunks:
             part.write_bytes(packed.getbuffer())
             os.replace(part, path)
         except OSError as error:
-            part.unlink(missing_ok=True)
-            raise FaceLiftError(
-                f"{path.parent} cannot be written ({error.strerror or error}): make room, or choose another folder."
-            ) from error
+            with suppress(OSError):
+                part.unlink()
+            reason = error.strerror or error
+            raise FaceLiftError(f"{path.parent} cannot be written ({reason}): make room, or choose another folder.") from error
 
 
 def _picture(tracker: Tracker, frame: int) -> Image | None:

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A long shot in ranges of frames, each tracked by itself, and the ranges joined to what one tracker would have seen.
+
+A range begins to track a little before its own first frame: by then its crops, each cut where the frame before was seen, have
+come to what they would be without the split, and the frames that two ranges share tell which actor is which.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from .actors import REJOIN_SECONDS, SAME_FACE, Actor, overlap
+from .crops import box_of_landmarks
+from .tracker import Tracker
+
+
+@dataclass(frozen=True)
+class Range:
+    """Clip frames `start` to `end`, both included, tracked from `lead` on."""
+
+    start: int
+    end: int
+    lead: int
+
+
+def split(start: int, end: int, length: int, fps: float) -> list[Range]:
+    """Ranges of about `length` frames, as even as can be; one range if `length` is 0."""
+    total = end - start + 1
+    parts = max(1, math.ceil(total / length)) if length else 1
+    edges = [start + total * part // parts for part in range(parts + 1)]
+    before = math.ceil(REJOIN_SECONDS * fps)
+    return [Range(first, last - 1, max(start, first - before)) for first, last in zip(edges, edges[1:], strict=False)]
+
+
+def join(trackers: Sequence[Tracker], ranges: Sequence[Range]) -> Tracker:
+    """One tracker that has seen what the trackers of the ranges have, in their order."""
+    whole = trackers[0].copy()
+    for tracker, part in zip(trackers[1:], ranges[1:], strict=True):
+        _add(whole.actors, tracker.actors, part.start)
+        again = sum(frame not in tracker.clip.missing for frame in range(part.lead, part.start))
+        whole.read += max(tracker.read - again, 0)
+        whole.frame, whole.spent = tracker.frame, whole.spent + tracker.spent
+        whole.seconds = {station: spent + tracker.seconds.get(station, 0.0) for station, spent in whole.seconds.items()}
+    return whole
+
+
+def _add(actors: list[Actor], later: Sequence[Actor], start: int) -> None:
+    """Give each later actor's frames from `start` on to the actor whose face it is, or take it up as a new one."""
+    free = list(actors)
+    for actor in sorted(later, key=lambda actor: actor.seen, reverse=True):
+        new = {frame: estimate for frame, estimate in actor.estimates.items() if frame >= start}
+        same = next((other for other in free if _is_same(actor, other)), None)
+        if same is not None:
+            free.remove(same)
+            same.estimates.update(new)
+            same.box, same.last_frame, same.lost, same.closed = actor.box, max(same.last_frame, actor.last_frame), actor.lost, actor.closed
+        elif new:
+            actors.append(replace(actor, estimates=new))
+
+
+def _is_same(actor: Actor, other: Actor) -> bool:
+    """On the last frame that both were seen on, it was one face."""
+    shared = actor.estimates.keys() & other.estimates.keys()
+    if not shared:
+        return False
+    boxes = [box_of_landmarks(one.estimates[max(shared)].landmarks_2d) for one in (actor, other)]
+    return overlap(*boxes) > SAME_FACE
