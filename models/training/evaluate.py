@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure the shipped weights: `python -m models.training.evaluate [open|research]` prints the table of the card.
+"""Measure weights: `python -m models.training.evaluate [open|research]` prints the table of the card.
 
-Photographs: hand-labelled ones that training never saw, found by the detector, cropped twice as the tracker does.
-Heads: renders of photographs that training never saw, posed exactly; their lifted landmarks are the truth.
+Photographs: hand-labelled ones that training never saw, from the box of their points, cropped twice as the tracker does.
+Heads: renders of photographs that training never saw, posed exactly; their lifted landmarks are the truth of shape and pose, and
+the mesh is that of NMLC. Clips: six speakers of the training clips, frame by frame. The mesh net runs on the same pixels.
 """
 
 from __future__ import annotations
@@ -10,20 +11,25 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from facelift_blender.capture.landmarks import Estimate, Regressor, box_of_landmarks
+from facelift_blender.capture.landmarks import Box, Estimate, Regressor, box_of_landmarks
 from facelift_blender.capture.types import Array, Image
 
 from . import labeller as labelling
-from . import paths
-from .heads import Camera
+from . import measures, paths
+from .heads import FACE, Camera, FaceModel
+from .label_map import LabelMap
 from .labels import HandLabelled, labelled68
+from .peers import FaceMesh, face_mesh_feeds, face_mesh_session
+from .samples import OPEN_CLIPS, FaceFinder, clip_frames
 from .store import SIZE, Store, decode
+
+PHOTO_PARTS = ("full", "inner", "contour")
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Row:
         return f"{self.what:58} {self.value:8.2f} {self.unit}"
 
 
-def estimate(regressor: Regressor, image: Image, box: tuple[float, float, float, float], focal: float, passes: int = 2) -> Estimate:
+def estimate(regressor: Regressor, image: Image, box: Box, focal: float, passes: int = 2) -> Estimate:
     """The regressor on a picture, the second crop from the first one's landmarks."""
     for _ in range(passes):
         found = regressor(image, [box], focal)[0]
@@ -46,86 +52,168 @@ def estimate(regressor: Regressor, image: Image, box: tuple[float, float, float,
     return found
 
 
-def photographs(regressor: Regressor, faces: Sequence[HandLabelled], name: str) -> list[Row]:
-    """NME by the distance of the outer eye corners: the regressor's, the labeller's."""
-    labeller = labelling.Labeller(name)
-    ours, theirs = [], []
+Points = Callable[[Image, Box], Array]
+"""A picture and a face box to (N >= 68, 2) pixels."""
+
+
+def photographs(rivals: Mapping[str, Points], faces: Sequence[HandLabelled]) -> list[Row]:
+    """NME on hand-labelled photographs: by the distance of the outer eye corners, by part, and by the box."""
+    by_eyes: dict[str, list[Array]] = {who: [] for who in rivals}
+    by_box: dict[str, list[Array]] = {who: [] for who in rivals}
     for face in faces:
-        image = face.image()
-        box = labelling.box_of_points(face.points)
-        found = estimate(regressor, image, box, 1.2 * max(image.shape[:2]))
-        ours.append(labelling.normalised_error(found.landmarks_2d, face.points))
-        theirs.append(labelling.normalised_error(labeller(image, box).points, face.points))
+        image, box = face.image(), labelling.box_of_points(face.points)
+        for who, find in rivals.items():
+            points = find(image, box)
+            by_eyes[who].append(measures.by_eyes(points, face.points))
+            by_box[who].append(measures.by_box(points, face.points))
     rows = []
-    for who, errors in (("model", np.array(ours)), ("labeller", np.array(theirs))):
+    for who in rivals:
         for source in ("helen", "afw"):
-            kept = 100 * errors[[face.source == source for face in faces]]
-            for part, columns in (("full", slice(None)), ("inner", slice(17, None)), ("contour", slice(0, 17))):
-                rows.append(Row(f"{who}, {source}, NME {part}", float(kept[:, columns].mean()), "% inter-ocular"))
+            kept = [face.source == source for face in faces]
+            of_source = np.array(by_eyes[who])[kept]
+            rows += [
+                Row(f"{source}, {part}, {who}", 100 * of_source[:, measures.PARTS[part]].mean(), "% of the eyes") for part in PHOTO_PARTS
+            ]
+            rows.append(Row(f"{source}, by the box, {who}", 100 * np.array(by_box[who])[kept].mean(), "% of the box"))
     return rows
 
 
-def rigid(moving: Array, fixed: Array) -> tuple[Array, Array]:
-    """The rotation (3, 3) and translation (3,) that lay points (N, 3) best onto others (Kabsch)."""
-    a, b = moving.mean(axis=0), fixed.mean(axis=0)
-    u, _, vt = np.linalg.svd((fixed - b).T @ (moving - a))
-    turn = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
-    return turn, b - turn @ a
-
-
-def heads(regressor: Regressor, folder: Path) -> list[Row]:
-    """Errors on held-out heads by yaw: rotation, place, depth, canonical shape, 2.5D."""
-    pictures, table = Store(folder).open()
-    names = ("rotation, degrees", "depth, %", "canonical after rigid alignment, mm", "2.5D, % of the face")
-    errors: dict[str, list[float]] = {name: [] for name in names}
-    yaws = []
-    for index in range(len(table["ends"]) - 1):
-        image, focal = decode(pictures, table["ends"], index), float(table["focal"][index])
-        rotation, translation, truth = (table[name][index].astype(float) for name in ("rotation", "translation", "landmarks"))
-        points = Camera(focal, (SIZE / 2, SIZE / 2), rotation, translation).project(truth)
-        found = estimate(regressor, image, box_of_landmarks(points), focal, 1)
-        turn, offset = rigid(found.landmarks_3d, truth)
-        angle = np.degrees(np.arccos(np.clip((np.trace(found.rotation.T @ rotation) - 1) / 2, -1, 1)))
-        yaws.append(abs(np.degrees(np.arctan2(rotation[0, 2], rotation[2, 2] * -1))))
-        values = (
-            angle, 100 * abs(found.translation[2] / translation[2] - 1),
-            1000 * np.linalg.norm(found.landmarks_3d @ turn.T + offset - truth, axis=1).mean(),
-            100 * np.linalg.norm(found.landmarks_2d - points, axis=1).mean() / np.sqrt(np.prod(np.ptp(points, axis=0))),
-        )  # fmt: skip
-        for name, value in zip(errors, values, strict=True):
-            errors[name].append(float(value))
-    bins = np.digitize(yaws, (30, 60))
+def calibration(regressor: Regressor, faces: Sequence[HandLabelled]) -> list[Row]:
+    """Fractions of the inner landmarks' errors within 1, 2 and 3 sigma of what the regressor says of itself."""
+    lengths = []
+    for face in faces:
+        image = face.image()
+        found = estimate(regressor, image, labelling.box_of_points(face.points), _portrait_focal(image))
+        lengths.append(measures.sigmas(found.landmarks_2d[17:68] - face.points[17:], found.covariances[17:68]))
     return [
-        Row(f"held-out heads, yaw {span}, {name}", float(np.median(np.array(values)[bins == k])), "(median)")
-        for name, values in errors.items()
-        for k, span in enumerate(("0-30", "30-60", "60-90"))
+        Row(f"within {k} sigma", 100 * share, "% (of the loss's Laplacian: 52, 86, 97)")
+        for k, share in zip((1, 2, 3), measures.within(np.array(lengths)), strict=True)
     ]
 
 
-def speed(regressor: Regressor, threads: int) -> Row:
-    """ms a face of the network alone, the median of 50 runs."""
+def _portrait_focal(image: Image) -> float:
+    return 1.2 * max(image.shape[:2])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One held-out view. points (68, 2) and mesh (V, 2) pixels, what the truth is; errors by name, of the regressor."""
+
+    yaw: float
+    mesh: Array
+    found: dict[str, Array]
+    errors: dict[str, float]
+
+
+def held_out(regressor: Regressor, rivals: Mapping[str, Points], folder: Path) -> list[Seen]:
+    """Every view of the held-out store, looked at by the regressor and its rivals."""
+    pictures, table = Store(folder).open()
+    model = FaceModel()
+    views = []
+    for index in range(len(table["ends"]) - 1):
+        image, focal = decode(pictures, table["ends"], index), float(table["focal"][index])
+        rotation, translation, truth = (table[name][index].astype(float) for name in ("rotation", "translation", "landmarks"))
+        camera = Camera(focal, (SIZE / 2, SIZE / 2), rotation, translation)
+        mesh = camera.project(model.vertices(table["identity"][index], table["expression"][index])[:FACE:3].astype(float))
+        points = camera.project(truth)
+        box = box_of_landmarks(points)
+        own = estimate(regressor, image, box, focal, 1)
+        yaw = abs(float(np.degrees(np.arctan2(rotation[0, 2], -rotation[2, 2]))))
+        errors = {
+            "rotation, degrees": measures.geodesic_degrees(own.rotation, rotation),
+            "translation, %": 100 * float(np.linalg.norm(own.translation - translation) / np.linalg.norm(translation)),
+            "canonical, mm": 1000 * measures.canonical_error(own.landmarks_3d, truth),
+        }
+        found = {"model": own.landmarks_2d[:68]} | {
+            who: find(image, labelling.box_of_points(points[:68]))[:68] for who, find in rivals.items()
+        }
+        views.append(Seen(yaw, mesh, found, errors))
+    return views
+
+
+def heads(views: Sequence[Seen]) -> list[Row]:
+    """NMLC of all, and the regressor's errors by yaw."""
+    meshes = np.stack([view.mesh for view in views])
+    rows = []
+    for who in views[0].found:
+        consistency = 100 * measures.localisation_consistency(np.stack([view.found[who] for view in views]), meshes)
+        rows += [
+            Row(f"NMLC, {part}, {who}", consistency[columns].mean(), "") for part, columns in measures.PARTS.items() if part != "inner"
+        ]
+    bins = np.digitize([view.yaw for view in views], (30, 60))
+    for name in views[0].errors:
+        values = np.array([view.errors[name] for view in views])
+        rows += [Row(f"{name}, yaw {span}", np.median(values[bins == k]), "(median)") for k, span in enumerate(("0-30", "30-60", "60-90"))]
+    return rows
+
+
+def unrest(regressor: Regressor, label_map: LabelMap, clips: Sequence[str]) -> list[Row]:
+    """Acceleration of the eyes, nose and brows about each other, frame by frame and unsmoothed: ours and the mesh net's."""
+    inner, finder = np.arange(17, 48), FaceFinder()
+    ours, theirs = [], []
+    for name in clips:
+        frames = list(clip_frames([name], 1))[:75]
+        box = first = finder(frames[0])
+        peer, rows = FaceMesh(label_map), []
+        for frame in frames:
+            found = estimate(regressor, frame, box, _portrait_focal(frame), 1)
+            box = box_of_landmarks(found.landmarks_2d)
+            rows.append((found.landmarks_2d[:68], peer.follow(frame, first)))
+        for points, kept in zip(np.array(rows).transpose(1, 0, 2, 3), (ours, theirs), strict=True):
+            size = float(np.linalg.norm(points[0, 36] - points[0, 45]))
+            kept.append(measures.unrest(measures.aligned(points, inner)[:, inner], size))
+    return [
+        Row(f"unrest of a speaker's upper face, {who}", 100 * float(np.median(kept)), "% of the eyes a frame^2")
+        for who, kept in (("model", ours), ("face mesh", theirs))
+    ]
+
+
+def milliseconds(run: Callable[[], object], count: int = 50) -> float:
+    """The median time of a call."""
+    times = []
+    for _ in range(count):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return 1000 * float(np.median(times))
+
+
+def speed(regressor: Regressor, threads: int) -> list[Row]:
+    """ms a face of the network alone, and of the mesh net beside it."""
     session = Regressor(paths.WEIGHTS / f"{regressor.name}.onnx", threads).session
     picture = np.random.default_rng(0).random((1, 3, regressor.size, regressor.size), np.float32)
     feeds = {"picture": picture, "focal": np.array([[2.0]], np.float32)}
-    times = []
-    for _ in range(50):
-        start = time.perf_counter()
-        session.run(None, feeds)
-        times.append(time.perf_counter() - start)
-    return Row(f"network alone, {threads} thread{'s'[: threads > 1]}", 1000 * float(np.median(times)), "ms")
+    peer, peer_feeds = face_mesh_session(threads), face_mesh_feeds()
+    named = {"model": lambda: session.run(None, feeds), "face mesh": lambda: peer.run(None, peer_feeds)}
+    return [Row(f"network alone, {threads} thread{'s'[: threads > 1]}, {who}", milliseconds(run), "ms") for who, run in named.items()]
+
+
+def table(regressor: Regressor, name: str) -> list[Row]:
+    """Every row of the card."""
+    labeller = labelling.Labeller(name)
+    rivals: dict[str, Points] = {
+        "model": lambda image, box: estimate(regressor, image, box, _portrait_focal(image)).landmarks_2d,
+        "labeller": lambda image, box: labeller(image, box).points,
+        "face mesh with the labeller's map": FaceMesh(labeller.map),
+        "face mesh, nearest vertices": FaceMesh(),
+    }
+    faces = labelled68()[1]
+    views = held_out(regressor, {who: rivals[who] for who in list(rivals)[2:]}, paths.RUNS / name / "held_out_views")
+    rows = photographs(rivals, faces) + calibration(regressor, faces) + heads(views)
+    return rows + unrest(regressor, labeller.map, OPEN_CLIPS[2:]) + speed(regressor, 1) + speed(regressor, 2)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", nargs="?", default="open", choices=("open", "research"))
+    parser.add_argument("--weights", type=Path, help="an .onnx file other than the shipped one")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    regressor = Regressor(paths.WEIGHTS / f"facelift{'' if arguments.name == 'open' else '_research'}.onnx", 2)
-    rows = photographs(regressor, labelled68()[1], arguments.name) + heads(regressor, paths.RUNS / arguments.name / "held_out_views")
-    rows += [speed(regressor, 1), speed(regressor, 2)]
+    shipped = paths.WEIGHTS / f"facelift{'' if arguments.name == 'open' else '_research'}.onnx"
+    rows = table(Regressor(arguments.weights or shipped, 2), arguments.name)
     print("\n".join(map(str, rows)))
     if arguments.json:
-        arguments.json.write_text(json.dumps({row.what: round(row.value, 3) for row in rows}, indent=1) + "\n")
+        arguments.json.write_text(json.dumps({row.what: round(float(row.value), 3) for row in rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

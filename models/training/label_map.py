@@ -22,7 +22,7 @@ EYE_CORNERS = ((33, 133), (263, 362))
 
 
 # The vertex nearest to each iBUG point: where the ridge pulls to.
-_NEAREST = (
+NEAREST = (
     127, 234, 93, 132, 58, 136, 150, 176, 152, 400, 379, 365, 288, 361, 323, 454, 356,
     70, 63, 105, 66, 107, 336, 296, 334, 293, 300, 168, 197, 5, 4, 64, 97, 2, 326, 294,
     33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
@@ -44,7 +44,7 @@ def _support(index: int, mean: Array, count: int) -> Array:
     lips = dict.fromkeys((49, 50, 51, 52, 53, 61, 62, 63), "upper") | dict.fromkeys((55, 56, 57, 58, 59, 65, 66, 67), "lower")
     lids = {37: "right_upper", 38: "right_upper", 40: "right_lower", 41: "right_lower"}
     lids |= {43: "left_upper", 44: "left_upper", 46: "left_lower", 47: "left_lower"}
-    distance = np.linalg.norm(mean - mean[_NEAREST[index]], axis=1)
+    distance = np.linalg.norm(mean - mean[NEAREST[index]], axis=1)
     pool = np.array(_LIPS[lips[index]] if index in lips else _LIDS[lids[index]] if index in lids else range(468))
     return pool[np.argsort(distance[pool])[:count]]
 
@@ -59,7 +59,7 @@ def fit_affine(meshes: Array, targets: Array, ridge: float = 0.02, count: int = 
     mean = np.mean(meshes - meshes.mean(axis=1, keepdims=True), axis=0)
     weights = np.zeros((68, 478))
     for k in range(68):
-        near = _NEAREST[k]
+        near = NEAREST[k]
         support = np.array([vertex for vertex in _support(k, mean, count + 1) if vertex != near])
         rows = (meshes[:, support] - meshes[:, [near]]).transpose(0, 2, 1).reshape(-1, len(support))
         wanted = (targets[:, k] - meshes[:, near]).reshape(-1)

@@ -141,7 +141,10 @@ def background(random: np.random.Generator, images: Sequence[Image]) -> Image:
 
 
 def multi_view(heads: Sequence[Photographed], count: int, labeller: Labeller, model: FaceModel, seed: int, views: int = 24) -> Samples:
-    """`count` identities, each seen from `views` sides and lifted; identities whose lifting does not close are refused."""
+    """`count` identities, each seen from `views` sides and lifted; identities whose lifting does not close are refused.
+
+    `identity` (60,) and `expression` (53,) are kept beside, for measuring only.
+    """
     random = np.random.default_rng(seed)
     start = mean_landmarks(model)
     for _ in range(count):
@@ -149,7 +152,8 @@ def multi_view(heads: Sequence[Photographed], count: int, labeller: Labeller, mo
         identity = source.fit.identity + random.uniform(0, 0.6) * (other.fit.identity - source.fit.identity) + random.normal(0, 0.35, 60)
         expression = source.fit.expression if random.random() < 0.25 else random_expression(model, random)
         head = Head(model, model.vertices(identity, expression), source.texture, random_look(random))
-        yield from _views_of(head, heads, labeller, random, views, start)
+        for picture, row in _views_of(head, heads, labeller, random, views, start):
+            yield picture, row | {"identity": identity, "expression": expression}
 
 
 def _views_of(
