@@ -4,6 +4,7 @@
 In Blender: blender -b -P facelift_blender/batch.py -- track CLIP -o DIR
 In a Python that has bpy: python facelift_blender/batch.py -- track CLIP -o DIR
 In any Python with the requirements: python facelift_blender/batch.py -- predict IMAGE... -o FILE
+Many shots, in any of these: ... -- batch SHOTS -o DIR
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from .capture.track import Progress
-    from .capture.types import Take
+    from .farm.result import Result
+    from .farm.shots import Shot
 
 FORMATS = "fbx,csv,json,blend,usd,glb"
 _DEFAULT_FORMATS = "fbx,csv,json,blend"
@@ -35,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(metavar="VERB", required=True)
     _add_track(verbs.add_parser("track", help="footage into an animated scene and its files"))
     _add_predict(verbs.add_parser("predict", help="faces of pictures into JSON"))
+    _add_batch(verbs.add_parser("batch", help="a list of shots, a folder each, with a report"))
+    _add_worker(verbs.add_parser("worker"))
     return top
 
 
@@ -57,6 +61,52 @@ def _add_predict(verb: argparse.ArgumentParser) -> None:
     verb.set_defaults(run=run_predict)
     verb.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="pictures")
     verb.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.json", help="the file to write")
+
+
+def _add_batch(verb: argparse.ArgumentParser) -> None:
+    verb.set_defaults(run=run_batch)
+    verb.add_argument("shots", metavar="SHOTS", help="a folder, a pattern in quotes, or a .csv or .json with a row a shot")
+    verb.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the results, made if it is not there")
+    what = verb.add_argument_group("what to do")
+    what.add_argument("--only", action="append", metavar="NAME", help="only this shot (may be repeated)")
+    what.add_argument("--number", type=_numbers, metavar="N[-M]", help="only these shots of the list, the first is 1")
+    what.add_argument("--parts", type=_count, metavar="N", help="split each shot in up to N ranges of frames")
+    what.add_argument("--part", type=_count, metavar="K", help="only track the K-th range, for a later run to join")
+    what.add_argument("--report", action="store_true", help="only write the report of what is there")
+    what.add_argument("--list", action="store_true", help="only print the names of the shots")
+    machine = verb.add_argument_group("the machine")
+    machine.add_argument("--workers", type=_count, metavar="N", help="shots at a time (default: one a processor)")
+    machine.add_argument("--memory", type=_positive, metavar="GB", help="that each worker may take (default: its share of 80 %%)")
+    machine.add_argument("--patience", type=_positive, default=120.0, metavar="S", help="seconds without a frame that end a shot (120)")
+    machine.add_argument("--chunk", type=_count, default=240, metavar="N", help="frames that a killed run may lose (default 240)")
+    machine.add_argument("--root", type=Path, metavar="DIR", help="folder that a list's footage must lie in (default: the list's own)")
+    rest = verb.add_argument_group("what the list leaves open")
+    rest.add_argument("--actor", type=_actor, default=1, metavar="N|all", help="1 is who is seen largest and longest (default 1)")
+    rest.add_argument("--focal", type=_positive, metavar="MM", help="focal length (default: solved)")
+    rest.add_argument("--sensor", type=_positive, default=36.0, metavar="MM", help="sensor width (default 36)")
+    rest.add_argument("--fps", type=_positive, metavar="F", help="frame rate of image sequences (default 24)")
+    rest.add_argument("--smoothing", type=_share, default=0.5, metavar="S", help="0 to 1 (default 0.5)")
+    rest.add_argument("--export", type=_formats, default=_DEFAULT_FORMATS, metavar="LIST", help=f"of {FORMATS},mp4 (default %(default)s)")
+
+
+def _add_worker(verb: argparse.ArgumentParser) -> None:
+    """What `batch` starts; not for people."""
+    verb.set_defaults(run=run_worker)
+    verb.add_argument("-o", "--output", type=Path, required=True)
+    verb.add_argument("--memory", type=int, required=True)
+    verb.add_argument("--chunk", type=int, required=True)
+    verb.add_argument("--threads", type=int, required=True)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
+def _numbers(text: str) -> range:
+    first, _, last = text.partition("-")
+    return range(_count(first), _count(last or first) + 1)
 
 
 def _actor(text: str) -> int | None:
@@ -83,7 +133,7 @@ def _share(text: str) -> float:
 
 def _formats(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
-    unknown = [name for name in names if name not in FORMATS.split(",")]
+    unknown = [name for name in names if name not in (*FORMATS.split(","), "mp4")]
     if unknown:
         raise argparse.ArgumentTypeError(f"{', '.join(unknown)} is not among {FORMATS}")
     return names
@@ -95,14 +145,13 @@ def main(arguments: Sequence[str]) -> int:
     from .capture.types import FaceLiftError
 
     try:
-        options.run(options)
+        return options.run(options) or 0
     except FaceLiftError as error:
         print(f"FaceLift: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("FaceLift: stopped.", file=sys.stderr)
         return 130
-    return 0
 
 
 # ---------------------------------------------------------------- verbs
@@ -128,28 +177,85 @@ def run_track(options: argparse.Namespace) -> None:
     """Track the clip, build the scene, write the files, print the table."""
     from .capture.solve import SolveSettings
     from .capture.track import TrackSettings, track
+    from .exports.figures import table
     from .exports.files import require_writable
+    from .exports.take_files import require_writers, write_takes
 
-    _require_blender(options.export)
+    require_writers(options.export)
     require_writable(options.output)
     solving = SolveSettings(focal_mm=options.focal, sensor_width=options.sensor, smoothing=options.smoothing)
     settings = TrackSettings(start=options.start, end=options.end, actor=options.actor, fps=options.fps, solve=solving)
     takes = track(options.clip, settings, ProgressLine())
-    write_takes(takes, options.output, options.name or options.clip.stem, options.export)
+    seconds = write_takes(takes, options.output, options.name or options.clip.stem, (*options.export, "mp4"))
+    for take, spent in zip(takes, seconds, strict=True):
+        print(table(take, spent), flush=True)
+    print(f"The files are in {options.output}.")
 
 
-def _require_blender(formats: Sequence[str]) -> None:
-    """Tell before the work what would stop it at the end."""
+def run_batch(options: argparse.Namespace) -> int:
+    """Make the shots, write the report and name those that failed; 0 if there are none."""
+    from .exports.files import require_writable
+    from .farm.report import write_report
+    from .farm.run import Crew, run_night
+    from .farm.shot import Making
+
+    shots, chosen = _shots(options)
+    if options.list:
+        print("\n".join(shot.name for shot in chosen))
+        return 0
+    require_writable(options.output)
+    if options.report:
+        return _report(shots, options.output)
+    crew = Crew.of(options.workers, options.memory, len(chosen), options.patience)
+    making = Making(options.output.resolve(), options.part, options.chunk, crew.threads)
+    results, _ = run_night(chosen, making, crew, partial(print, flush=True))
+    if len(chosen) == len(shots) and options.part is None:
+        write_report(results, options.output)
+        print(f"The report is {options.output / 'report.html'}.")
+    return _told(results)
+
+
+def _shots(options: argparse.Namespace) -> tuple[list[Shot], list[Shot]]:
+    """The shots of the list, and those of them that are to be done. Raises FaceLiftError."""
     from .capture.types import FaceLiftError
+    from .farm.shots import ListSettings, read_shots
 
-    try:
-        import bpy  # noqa: F401
-    except ImportError as error:
-        raise FaceLiftError("Tracking needs Blender: use 'blender -b -P batch.py -- track ...' or 'python build.py track ...'.") from error
-    from .exports.scene_files import EXPORTERS, require_exporter
+    left_open = {name: getattr(options, name) for name in ("actor", "focal", "sensor", "fps", "smoothing")}
+    left_open |= {"exports": options.export} | ({"parts": options.parts} if options.parts else {})
+    shots = read_shots(options.shots, ListSettings(left_open, options.root, options.output))
+    unknown = set(options.only or ()) - {shot.name for shot in shots}
+    if unknown:
+        raise FaceLiftError(f"{options.shots} has no shot {min(unknown)}; --list tells the names.")
+    numbered = [shot for number, shot in enumerate(shots, 1) if not options.number or number in options.number]
+    chosen = [shot for shot in numbered if not options.only or shot.name in options.only]
+    if not chosen:
+        raise FaceLiftError(f"{options.shots} has {len(shots)} shots, none of the chosen numbers.")
+    return shots, chosen
 
-    for ending in EXPORTERS.keys() & set(formats):
-        require_exporter(ending)
+
+def _report(shots: Sequence[Shot], folder: Path) -> int:
+    from .farm.report import write_report
+    from .farm.result import WAITING, Result, read_result
+
+    results = [read_result(folder, shot) or Result(shot.name, str(shot.clip), WAITING) for shot in shots]
+    write_report(results, folder)
+    return _told(results)
+
+
+def _told(results: Sequence[Result]) -> int:
+    bad = [result for result in results if not result.good]
+    print(f"{len(results) - len(bad)} of {len(results)} shots are done.", flush=True)
+    for result in bad:
+        print(f"FaceLift: {result.name}: {result.status}. {result.sentence}", file=sys.stderr)
+    return 1 if bad else 0
+
+
+def run_worker(options: argparse.Namespace) -> None:
+    """Make the shots that come in on the standard input."""
+    from .farm.shot import Making
+    from .farm.worker import serve
+
+    serve(sys.stdin, sys.stdout, Making(options.output, chunk=options.chunk, threads=options.threads), options.memory)
 
 
 class ProgressLine:
@@ -165,139 +271,6 @@ class ProgressLine:
         self.printed, self.station = now, progress.station
         speed = f"{progress.frames_per_second:.1f} frames/s, {progress.eta:.0f} s left"
         print(f"{progress.station}: {progress.done}/{progress.total}, {speed}", flush=True)
-
-
-# ---------------------------------------------------------------- files
-
-
-def write_takes(takes: Sequence[Take], folder: Path, name: str, formats: Sequence[str]) -> None:
-    """Build the takes into one scene and write all files of each; every file is put in place whole."""
-    import bpy
-
-    if not bpy.data.filepath:
-        bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    for take in takes:
-        base = folder / (name if len(takes) == 1 else f"{name}_{take.actor.replace(' ', '_')}")
-        seconds = write_take(take, base, formats)
-        print(table(take, seconds), flush=True)
-    if "blend" in formats:
-        save_blend(folder / f"{name}.blend")
-    print(f"The files are in {folder}.")
-
-
-def write_take(take: Take, base: Path, formats: Sequence[str]) -> dict[str, float]:
-    """Write one take's files, `base` with an ending each, and return the seconds that each step took."""
-    import bpy
-
-    from .capture.overlay import write_sheet, write_video
-    from .capture.take import save_take
-    from .exports.json_take import write_json
-    from .exports.livelink import write_livelink
-    from .exports.scene_files import EXPORTERS
-    from .scene.build import BuildSettings, build_take
-
-    take_path = _ending(base, ".take.npz")
-    watch = Stopwatch()
-    watch.run("take", lambda: save_take(take, take_path))
-    collection = watch.run("scene", lambda: build_take(take, bpy.context.scene, settings=BuildSettings(take_path=f"//{take_path.name}")))
-    writers: dict[str, Callable[[Path], object]] = {
-        "_livelink.csv": partial(write_livelink, take),
-        ".json": partial(write_json, take),
-        **{f".{kind}": partial(write, collection) for kind, write in EXPORTERS.items()},
-    }
-    for ending, write in writers.items():
-        kind = ending.rpartition(".")[2]
-        if kind in formats:
-            watch.run(kind, partial(write, _ending(base, ending)))
-    watch.run("sheet", lambda: write_sheet(take, _ending(base, ".png")))
-    watch.run("video", lambda: write_video(take, _ending(base, ".mp4")))
-    return watch.seconds
-
-
-def _ending(base: Path, ending: str) -> Path:
-    return base.with_name(base.name + ending)
-
-
-class Stopwatch:
-    """Seconds by step, in the order of the steps."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    def run(self, step: str, work: Callable[[], Any]) -> Any:
-        """Do the work and keep its time."""
-        start = time.perf_counter()
-        result = work()
-        self.seconds[step] = time.perf_counter() - start
-        return result
-
-
-def save_blend(path: Path) -> None:
-    """Save the file with its footage named relative to it, which Blender can do only once the file has a place."""
-    import bpy
-
-    from .exports.files import replacing
-
-    with replacing(path) as temporary:
-        temporary.unlink()  # Blender would keep it as an older version
-        bpy.ops.wm.save_as_mainfile(filepath=str(temporary.resolve()), compress=True)
-        for clip in bpy.data.movieclips:
-            clip.filepath = _relative(clip.filepath)
-        bpy.ops.wm.save_as_mainfile(filepath=str(temporary.resolve()), compress=True, copy=True)
-        temporary.with_suffix(".blend1").unlink(missing_ok=True)
-
-
-def _relative(filepath: str) -> str:
-    """A path as Blender writes those that are relative to the file; left alone where it is on another drive."""
-    import bpy
-
-    try:
-        return bpy.path.relpath(filepath)
-    except ValueError:
-        return filepath
-
-
-# ---------------------------------------------------------------- table
-
-
-def table(take: Take, seconds: dict[str, float]) -> str:
-    """What was reached, as lines of text; milliseconds a frame by station."""
-    rows = [("actor", take.actor), *figures(take)]
-    tracking = {**take.provenance.get("milliseconds", {}), **take.provenance.get("solve_ms", {})}
-    rows += [(station, f"{value:.2f} ms per frame") for station, value in tracking.items()]
-    rows += [(step, f"{1e3 * value / frames_read(take):.2f} ms per frame") for step, value in seconds.items()]
-    rows += [("note", warning) for warning in take.provenance.get("warnings", ())]
-    width = max(len(label) for label, _ in rows)
-    return "\n".join(f"  {label:<{width}}  {text}" for label, text in rows)
-
-
-def figures(take: Take) -> list[tuple[str, str]]:
-    """Frames, faces, focal length with its interval, and the residual, in words."""
-    import numpy as np
-
-    millimetres = take.lens.sensor_width / take.lens.width
-    low, high = (value * millimetres for value in take.lens.focal_interval)
-    residual = float(np.nanmedian(take.residuals[take.valid])) if take.valid.any() else float("nan")
-    found, read = int(take.raw.found.sum()), frames_read(take)
-    return [
-        ("frames", str(read)),
-        ("faces found", f"{found} ({100.0 * found / read:.1f} %)"),
-        ("focal length", f"{np.median(take.lens.focal) * millimetres:.1f} mm ({low:.1f} to {high:.1f}, {take.lens.focal_source})"),
-        ("residual", f"{residual:.2f} px, {100.0 * residual / face_size(take):.2f} % of the face"),
-    ]
-
-
-def frames_read(take: Take) -> int:
-    """Frames of the clip that were looked at."""
-    return max(int(take.provenance.get("frames", {}).get("read", len(take))), 1)
-
-
-def face_size(take: Take) -> float:
-    """Median over the frames of the side, in pixels, of a square as large as the box around the landmarks."""
-    import numpy as np
-
-    points = take.raw.landmarks_2d[take.raw.found]
-    return float(np.median(np.sqrt(np.prod(np.ptp(points, axis=1), axis=1)))) if len(points) else float("nan")
 
 
 # ---------------------------------------------------------------- start

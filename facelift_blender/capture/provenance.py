@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 import re
 from collections.abc import Sequence
@@ -13,7 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .types import Clip
+from .sequence import files_of
+from .types import Clip, FaceLiftError
 
 WHOLE_FILE = 512 << 20
 ENDS = 16 << 20
@@ -30,12 +32,24 @@ def describe(
         "program": versions(),
         "models": {type(model).__name__: _model(model) for model in models},
         "provider": next((model.provider for model in models if hasattr(model, "provider")), ""),
-        "footage": {"file": Path(clip.path).name, **fingerprint(Path(clip.path))},
+        "footage": {"file": Path(clip.path).name, **fingerprint_footage(Path(clip.path))},
         "settings": asdict(settings) if is_dataclass(settings) else {},
         "frames": {"read": read, "with_face": seen},
         "milliseconds": {station: spent * 1e3 / max(read, 1) for station, spent in seconds.items()},
         "warnings": list(warnings),
     }
+
+
+def fingerprint_footage(path: Path) -> dict[str, Any]:
+    """Size and SHA-256 of a movie, or of all files of a sequence together. Raises FaceLiftError where one is gone or cannot be read."""
+    try:
+        prints = [fingerprint(file) for file in files_of(path)]
+    except OSError as error:
+        raise FaceLiftError(f"{path.name} cannot be read ({error.strerror or error}): check its name, folder and rights.") from error
+    if len(prints) == 1:
+        return prints[0]
+    together = hashlib.sha256(json.dumps(prints).encode()).hexdigest()
+    return {"bytes": sum(one["bytes"] for one in prints), "files": len(prints), "sha256": together}
 
 
 def fingerprint(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from .actors import REJOIN_SECONDS, SAME_FACE, Actor, overlap
 from .crops import box_of_landmarks
@@ -25,13 +26,12 @@ class Range:
     lead: int
 
 
-def split(start: int, end: int, length: int, fps: float) -> list[Range]:
-    """Ranges of about `length` frames, as even as can be; one range if `length` is 0."""
-    total = end - start + 1
-    parts = max(1, math.ceil(total / length)) if length else 1
+def split(start: int, end: int, parts: int, fps: float) -> list[Range]:
+    """`parts` ranges, as even as can be; fewer where they would be shorter than what each tracks twice."""
+    total, before = end - start + 1, math.ceil(REJOIN_SECONDS * fps)
+    parts = max(1, min(parts, total // before))
     edges = [start + total * part // parts for part in range(parts + 1)]
-    before = math.ceil(REJOIN_SECONDS * fps)
-    return [Range(first, last - 1, max(start, first - before)) for first, last in zip(edges, edges[1:], strict=False)]
+    return [Range(first, last - 1, max(start, first - before)) for first, last in pairwise(edges)]
 
 
 def join(trackers: Sequence[Tracker], ranges: Sequence[Range]) -> Tracker:

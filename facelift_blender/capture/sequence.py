@@ -56,6 +56,12 @@ def read_sequence(clip: Clip, start: int, end: int) -> Iterator[tuple[int, Image
             yield frame, _sized(read_image(files[frame]), clip)
 
 
+def files_of(path: Path) -> list[Path]:
+    """The files of a numbered sequence, in order, that `path` begins or that fills this folder; a movie is one file."""
+    first = first_of(path) if path.is_dir() else path
+    return list(_files(first).values()) if is_picture(first) else [first]
+
+
 def first_of(folder: Path) -> Path:
     """The first file of the longest numbered sequence in a folder. Raises FaceLiftError."""
     sequences: dict[tuple[str, str], list[tuple[int, Path]]] = {}

@@ -89,6 +89,18 @@ def load_take(path: Path) -> Take:
     return _take(arrays, header, path)
 
 
+def read_provenance(path: Path) -> dict[str, Any]:
+    """Where a take comes from, without its arrays. Raises FaceLiftError as `load_take` does."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            provenance = _read_header(archive, path)["provenance"]
+    except OSError as error:
+        raise FaceLiftError(f"The take {path} cannot be read: {error.strerror or error}.") from error
+    except _DAMAGE as error:
+        raise FaceLiftError(f"{path} is damaged or is not a take of FaceLift; track the footage again.") from error
+    return provenance if isinstance(provenance, dict) else {}
+
+
 def _arrays(take: Take) -> dict[str, Array]:
     def owner(name: str) -> Take | Observations | Lens:
         return take.raw if name.startswith("raw.") else take.lens if name == "focal" else take
