@@ -31,9 +31,10 @@ class Pose:
     def __getitem__(self, rows: slice | Array) -> Pose:
         return Pose(self.rotations[rows], self.anchors[rows], self.scales[rows])
 
-    def translations(self, focal: float) -> Array:
-        """(T, 3) metres under a focal length in pixels."""
-        return np.concatenate([self.anchors, np.full((len(self.scales), 1), focal)], axis=1) / self.scales[:, None]
+    def translations(self, focal: float | Array) -> Array:
+        """(T, 3) metres under a focal length in pixels, one for all or (T,)."""
+        depth = np.broadcast_to(focal, self.scales.shape)[:, None]
+        return np.concatenate([self.anchors, depth], axis=1) / self.scales[:, None]
 
     def moved(self, step: Array) -> Pose:
         """The pose after a step (T, 6): a small turn about the camera's axes, the anchor, the logarithm of the scale."""
@@ -42,9 +43,10 @@ class Pose:
         return Pose(turn @ self.rotations, self.anchors + step[:, 3:5], self.scales * np.exp(np.clip(step[:, 5], -1.0, 1.0)))
 
 
-def pose_from(rotations: Array, translations: Array, focal: float) -> Pose:
-    """The pose of metric rotations (T, 3, 3) and translations (T, 3) under a focal length in pixels."""
-    return Pose(rotations, focal * translations[:, :2] / translations[:, 2:], focal / translations[:, 2])
+def pose_from(rotations: Array, translations: Array, focal: float | Array) -> Pose:
+    """The pose of metric rotations (T, 3, 3) and translations (T, 3) under a focal length in pixels, one for all or (T,)."""
+    scales = focal / translations[:, 2]
+    return Pose(rotations, scales[:, None] * translations[:, :2], scales)
 
 
 def rotation_matrix(vectors: Array) -> Array:
@@ -70,25 +72,26 @@ def cross_matrix(vectors: Array) -> Array:
     return np.stack([np.stack([zero, -z, y], -1), np.stack([z, zero, -x], -1), np.stack([-y, x, zero], -1)], -2)
 
 
-def reproject(points: Array, pose: Pose, inverse_focal: float) -> Array:
-    """Canonical points (T, N, 3) to pixels from the picture's centre (T, N, 2)."""
+def reproject(points: Array, pose: Pose, inverse_focal: float | Array) -> Array:
+    """Canonical points (T, N, 3) to pixels from the picture's centre (T, N, 2); the focal length is one for all, or (T,)."""
     return _picture(points, pose, inverse_focal)[0]
 
 
-def _picture(points: Array, pose: Pose, inverse_focal: float) -> tuple[Array, Array, Array]:
+def _picture(points: Array, pose: Pose, inverse_focal: float | Array) -> tuple[Array, Array, Array]:
     turned = points @ np.swapaxes(pose.rotations, 1, 2)
-    depth = 1.0 + inverse_focal * pose.scales[:, None] * turned[..., 2]
+    depth = 1.0 + (inverse_focal * pose.scales)[:, None] * turned[..., 2]
     depth = np.maximum(depth, 0.05)[..., None]
     return (pose.anchors[:, None] + pose.scales[:, None, None] * turned[..., :2]) / depth, turned, depth
 
 
-def linearise(points: Array, pose: Pose, inverse_focal: float) -> tuple[Array, Array, Array, Array]:
+def linearise(points: Array, pose: Pose, inverse_focal: float | Array) -> tuple[Array, Array, Array, Array]:
     """The picture and its slopes.
 
     Returns pixels (T, N, 2), and the Jacobians by the pose's step (T, N, 2, 6), by the canonical points (T, N, 2, 3) and
     by the inverse focal length (T, N, 2).
     """
     pixels, turned, depth = _picture(points, pose, inverse_focal)
+    inverse_focal = np.broadcast_to(inverse_focal, pose.scales.shape)[:, None, None]
     unit = pose.scales[:, None, None] / depth
     x, y, z = np.moveaxis(turned, -1, 0)
     by_turned = np.zeros((*pixels.shape, 3))
@@ -106,7 +109,8 @@ def linearise(points: Array, pose: Pose, inverse_focal: float) -> tuple[Array, A
 def whitener(covariances: Array) -> Array:
     """(..., 2, 2) covariances to W with W' W their inverse; zero where a covariance is not finite and positive."""
     a, b, c = covariances[..., 0, 0], covariances[..., 0, 1], covariances[..., 1, 1]
-    determinant = a * c - b * b
+    with np.errstate(invalid="ignore"):
+        determinant = a * c - b * b
     good = np.isfinite(determinant) & (determinant > 0) & (a > 0)
     root = np.sqrt(np.where(good, a, 1.0))
     height = np.sqrt(np.where(good, determinant, 1.0)) / root

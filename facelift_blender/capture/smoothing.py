@@ -11,14 +11,14 @@ much as the motion does. So a blink or a plosive passes whole while rest is stil
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from . import topology
 from .head_pose import rotation_matrix, rotation_vector
-from .types import Array
+from .types import Array, FaceLiftError
 
 LONGEST_BRIDGE = 0.5
 """Seconds without a measurement that are bridged; longer gaps stay gaps."""
@@ -34,6 +34,33 @@ _PATIENCE = 1.5
 """Decades, likewise, by which motion must outweigh noise before it is let through."""
 _CALM, _CALM_NORMAL = 0.3, -0.524
 """The share of frames that are calm even in a busy clip, and that quantile of the normal distribution."""
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """How much each part is smoothed, 0 raw to 1 very smooth. face: contour, cheeks and nose; mouth: with the chin."""
+
+    pose: float = 0.5
+    mouth: float = 0.5
+    eyes: float = 0.5
+    brows: float = 0.5
+    face: float = 0.5
+
+    @staticmethod
+    def of(amount: float | Smoothing) -> Smoothing:
+        """The same amount for every part, or the amounts as they are. Raises FaceLiftError for one outside 0 to 1."""
+        told = amount if isinstance(amount, Smoothing) else Smoothing(*[float(amount)] * 5)
+        wrong = next((value for value in asdict(told).values() if not 0.0 <= value <= 1.0), None)
+        if wrong is not None:
+            raise FaceLiftError(f"A smoothing of {wrong:g} is not possible; give 0 (raw) to 1 (very smooth).")
+        return told
+
+    def of_region(self, region: str) -> float:
+        """The amount for landmarks of a region of the table."""
+        return float(getattr(self, _SLIDERS.get(region, "face")))
+
+
+_SLIDERS = {"mouth": "mouth", "chin": "mouth", "eyes": "eyes", "irises": "eyes", "brows": "brows", "forehead": "brows"}
 
 
 def _parts() -> tuple[list[int], ...]:
@@ -75,18 +102,19 @@ class Certainty:
     landmarks: Array
 
 
-def smooth_path(path: Path, certainty: Certainty, smoothing: float, fps: float) -> Path:
+def smooth_path(path: Path, certainty: Certainty, smoothing: Smoothing, fps: float) -> Path:
     """Smooth a whole performance, part by part; frames in gaps too long to bridge come out NaN."""
     out = Path(*(np.full_like(part, np.nan) for part in (path.rotations, path.translations, path.landmarks)))
     measured = np.isfinite(path.translations[:, 0])
     for rows in segments(measured, np.arange(len(measured)) / fps):
-        out.rotations[rows] = smooth_rotations(path.rotations[rows], smoothing, _limited(certainty.turn[rows]), fps)
+        out.rotations[rows] = smooth_rotations(path.rotations[rows], smoothing.pose, _limited(certainty.turn[rows]), fps)
         place = path.translations[rows] + path.rotations[rows] @ _MIDDLE
-        out.translations[rows] = _smooth_place(place, smoothing, certainty, rows, fps) - out.rotations[rows] @ _MIDDLE
+        out.translations[rows] = _smooth_place(place, smoothing.pose, certainty, rows, fps) - out.rotations[rows] @ _MIDDLE
         for part in PARTS:
             values = path.landmarks[rows][:, part]
             weights = _limited(np.mean(certainty.landmarks[rows][:, part], axis=1))
-            smooth_part = smooth(values.reshape(len(values), -1), smoothing, weights, fps)
+            amount = smoothing.of_region(topology.TABLE[part[0]].region)
+            smooth_part = smooth(values.reshape(len(values), -1), amount, weights, fps)
             out.landmarks[rows.start : rows.stop, part] = smooth_part.reshape(values.shape)
     return out
 

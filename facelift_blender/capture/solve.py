@@ -8,15 +8,17 @@ adds (`head_pose`), smooths it (`smoothing`) and reads the expression (`expressi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from . import camera, expression, head_pose, topology
+from . import camera, expression, head_pose, pins, topology
 from .bundle import ClipEstimate, Prior, estimate_clip
-from .smoothing import Certainty, Path, smooth_path
+from .corrections import Corrections
+from .smoothing import Certainty, Path, Smoothing, smooth_path
 from .take import project
 from .types import Array, Clip, Distortion, FaceLiftError, Lens, Observations, Take
 
@@ -36,13 +38,14 @@ class SolveSettings:
     """What the user may settle beforehand.
 
     focal_mm: focal length on a sensor of `sensor_width` mm, or None to solve it. interpupillary: metres between the
-    actor's pupils, which sets the scale. smoothing: 0 raw to 1 very smooth. distortion: the clip's own lens model.
+    actor's pupils, which sets the scale. smoothing: 0 raw to 1 very smooth, for all parts or each. distortion: the clip's
+    own lens model.
     """
 
     focal_mm: float | None = None
     sensor_width: float = 36.0
     interpupillary: float = 0.063
-    smoothing: float = 0.5
+    smoothing: float | Smoothing = 0.5
     distortion: Distortion = field(default_factory=Distortion)
 
 
@@ -68,21 +71,54 @@ def solve(
     neutral = reference * settings.interpupillary / _pupil_distance(reference)
     warnings = [*provenance.get("warnings", ()), *estimate.warnings]
     ready = perf_counter()
-    take = _finish(raw, clip, lens, neutral, settings.smoothing, actor)
+    amount = Smoothing.of(settings.smoothing)
+    take = _finish(raw, clip, lens, neutral, amount, actor)
     stations = {"solve": (ready - started) / len(take) * 1e3, "smooth": (perf_counter() - ready) / len(take) * 1e3}
-    return replace(take, provenance={**provenance, "warnings": warnings, "smoothing": settings.smoothing, "solve_ms": stations})
+    return replace(take, provenance={**provenance, "warnings": warnings, "smoothing": asdict(amount), "solve_ms": stations})
 
 
-def resmooth(take: Take, smoothing: float) -> Take:
-    """The same solve with another smoothing, 0 raw to 1 very smooth, from the take's raw part: no tracking, no new lens."""
-    again = _finish(take.raw, take.clip, take.lens, take.neutral, smoothing, take.actor)
-    return replace(again, camera_poses=take.camera_poses, provenance={**take.provenance, "smoothing": smoothing})
+def resmooth(take: Take, smoothing: float | Smoothing) -> Take:
+    """The same solve with another smoothing, for all parts or each, from the take's raw part: no tracking, no new lens.
+
+    Corrections are kept: locked frames stay as they are, pins are reached again.
+    """
+    again = resolve(take, take.corrections, smoothing)
+    if not take.corrections:
+        return again
+    again = replace(pins.corrected(take, again, take.corrections), corrections=take.corrections)
+    return describe_motion(again, np.flatnonzero(~np.isin(take.frames, take.corrections.locked)))
+
+
+def resolve(take: Take, corrections: Corrections, smoothing: float | Smoothing | None = None) -> Take:
+    """Every frame solved again with the take's lens and face, what is muted left out; pins are not in it."""
+    amount = smoothing_of(take) if smoothing is None else Smoothing.of(smoothing)
+    raw = _checked(pins.told(take.raw, corrections, pinned=False))
+    again = _finish(raw, take.clip, take.lens, take.neutral, amount, take.actor)
+    return replace(again, raw=take.raw, camera_poses=take.camera_poses, provenance={**take.provenance, "smoothing": asdict(amount)})
+
+
+def smoothing_of(take: Take) -> Smoothing:
+    """The smoothing that a take was made with."""
+    told = take.provenance.get("smoothing", 0.5)
+    return Smoothing(**told) if isinstance(told, Mapping) else Smoothing.of(told)
+
+
+def describe_motion(take: Take, rows: NDArray[np.int64]) -> Take:
+    """The take with what follows from its motion told anew on some rows: expression, residuals and confidence."""
+    raw = pins.told(take.raw, take.corrections)
+    weights, residuals, confidence = take.weights.copy(), take.residuals.copy(), take.confidence.copy()
+    weights[rows] = expression.fit_weights(take.landmarks[rows], take.neutral)
+    errors = np.linalg.norm(project(take)[rows] - raw.landmarks_2d[rows], axis=-1)
+    counted = np.isfinite(errors) & np.isfinite(raw.covariances[rows, :, 0, 0])
+    squares = np.sum(np.where(counted, errors, 0.0) ** 2, axis=1)
+    residuals[rows] = np.sqrt(squares / np.where(counted.any(axis=1), counted.sum(axis=1), np.nan))
+    confidence[rows] = _confidence(take, raw, errors, rows)
+    return replace(take, weights=weights, residuals=residuals, confidence=confidence)
 
 
 def _check_settings(settings: SolveSettings) -> None:
     camera.check_distortion(settings.distortion)
-    if not 0.0 <= settings.smoothing <= 1.0:
-        raise FaceLiftError(f"A smoothing of {settings.smoothing:g} is not possible; give 0 (raw) to 1 (very smooth).")
+    Smoothing.of(settings.smoothing)
     if not 0.02 <= settings.interpupillary <= 0.2:
         raise FaceLiftError(f"Pupils {settings.interpupillary * 1e3:g} mm apart are not possible; give 20 to 200 mm, 63 is usual.")
 
@@ -204,7 +240,7 @@ def _estimate(sight: _Sight, prior: Prior) -> tuple[ClipEstimate, Array]:
     return estimate, sight.neutral + estimate.offset
 
 
-def _finish(raw: Observations, clip: Clip, lens: Lens, neutral: Array, amount: float, actor: str) -> Take:
+def _finish(raw: Observations, clip: Clip, lens: Lens, neutral: Array, amount: Smoothing, actor: str) -> Take:
     """Pose, landmarks and expression of each frame, given what the clip shares."""
     sight, count = _Sight.of(raw, lens), len(raw.frames)
     fit, landmarks = _each_frame(sight, neutral, float(lens.focal[0]))
@@ -214,12 +250,9 @@ def _finish(raw: Observations, clip: Clip, lens: Lens, neutral: Array, amount: f
     take = Take(
         actor, clip, raw.frames, (raw.frames - clip.first_frame) / clip.fps, valid, lens, np.tile(np.eye(4), (count, 1, 1)),
         path.rotations, path.translations, neutral, path.landmarks, raw.covariances, np.zeros((count, len(neutral))),
-        np.zeros((count, 52)), np.zeros(52, bool), np.zeros(count), raw,
+        np.zeros((count, 52)), expression.observable(neutral), np.zeros(count), raw,
     )  # fmt: skip
-    weights, observable = expression.fit_weights(path.landmarks, neutral), expression.observable(neutral)
-    errors = np.linalg.norm(project(take) - raw.landmarks_2d, axis=-1)
-    residuals = np.sqrt(np.mean(errors**2, axis=1))
-    return replace(take, weights=weights, observable=observable, residuals=residuals, confidence=_confidence(take, errors))
+    return describe_motion(take, np.arange(count))
 
 
 def _each_frame(sight: _Sight, neutral: Array, focal: float) -> tuple[head_pose.Fit, Array]:
@@ -227,6 +260,7 @@ def _each_frame(sight: _Sight, neutral: Array, focal: float) -> tuple[head_pose.
     size = np.linalg.norm(neutral - neutral.mean(axis=0)) / np.linalg.norm(sight.neutral - sight.neutral.mean(axis=0))
     points, modes = neutral + size * (sight.shapes - sight.neutral), size * sight.modes
     start = replace(sight.pose, scales=sight.pose.scales / size)
+    points = np.where(sight.own_white.any(axis=(2, 3))[..., None], points, neutral)
     fit = head_pose.fit_poses(sight.pixels, sight.white, points, modes, start, 1.0 / focal)
     points = points + np.einsum("ndk,tk->tnd", modes, fit.coefficients)
     return fit, points + head_pose.strays(sight.pixels, sight.own_white, points, fit.pose, 1.0 / focal, size * sight.doubt)
@@ -247,10 +281,11 @@ def _timeline(raw: Observations, fit: head_pose.Fit, landmarks: Array, focal: fl
     return Path(lay(fit.pose.rotations), lay(fit.pose.translations(focal)), lay(landmarks)), certainty
 
 
-def _confidence(take: Take, errors: Array) -> Array:
-    """(T, N): how far each landmark can be trusted, from the regressor's score and doubt and from how it fits the solve."""
-    face = _FACE * take.lens.focal / np.where(take.valid, take.translations[:, 2], 1.0)
-    doubt = (np.trace(take.raw.covariances, axis1=2, axis2=3) + errors**2) / (_TRUST * face[:, None]) ** 2
-    seen = take.raw.scores[:, None] / (1.0 + doubt)
-    bridged = np.where(take.valid[:, None], _BRIDGED, 0.0)
-    return np.clip(np.where(take.raw.found[:, None] & np.isfinite(seen), seen, bridged), 0.0, 1.0)
+def _confidence(take: Take, raw: Observations, errors: Array, rows: NDArray[np.int64]) -> Array:
+    """(R, N) of some rows: how far each landmark can be trusted, from the regressor's score and doubt and how it fits the solve."""
+    valid = take.valid[rows]
+    face = _FACE * take.lens.focal[rows] / np.where(valid, take.translations[rows, 2], 1.0)
+    doubt = (np.trace(raw.covariances[rows], axis1=2, axis2=3) + errors**2) / (_TRUST * face[:, None]) ** 2
+    seen = raw.scores[rows, None] / (1.0 + doubt)
+    bridged = np.where(valid[:, None], _BRIDGED, 0.0)
+    return np.clip(np.where(raw.found[rows, None] & np.isfinite(seen), seen, bridged), 0.0, 1.0)

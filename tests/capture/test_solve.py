@@ -121,7 +121,7 @@ def test_resmooth_zero_is_raw_and_half_is_the_solve(solved: Take) -> None:
     assert bends[0] > bends[1] > bends[2]
     assert amounts[0].residuals.mean() < amounts[2].residuals.mean()
     assert amounts[0].lens == solved.lens
-    assert amounts[2].provenance["smoothing"] == 1.0
+    assert amounts[2].provenance["smoothing"]["mouth"] == 1.0
 
 
 def test_resmooth_takes_lens_and_neutral_from_the_take(solved: Take) -> None:
