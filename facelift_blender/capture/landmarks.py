@@ -45,14 +45,15 @@ class Regressor:
     Raises FaceLiftError if the weights are missing, altered or made for another landmark table.
     """
 
-    def __init__(self, path: Path | None = None, threads: int = 0) -> None:
+    def __init__(self, path: Path | None = None, threads: int = 0, device: str = "AUTO") -> None:
+        """`threads` 0 and `device` AUTO leave the choice to the machine; device CPU takes the processor alone."""
         path = path or model_path("facelift")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or min(4, os.cpu_count() or 1)
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a waiting thread would take the decoder's core
         options.log_severity_level = 3
         available = onnxruntime.get_available_providers()
-        providers = [name for name in _PREFERRED if name in available]
+        providers = [name for name in _PREFERRED if name in available and (device == "AUTO" or name.startswith(device))]
         try:
             self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
             card = self.session.get_modelmeta().custom_metadata_map
