@@ -42,6 +42,12 @@ TEXT_ART = frozenset(("tty", "bin", "xbin", "adf", "idf"))
 PQ, HLG = 16, 18
 """Transfer characteristics of high dynamic range, as H.273 numbers them."""
 
+SLOWEST, FASTEST, MOST_FRAMES = Fraction(1, 100), 10_000, 10_000_000
+"""Frames a second, and of a clip, that are believed."""
+
+MOST_PIXELS = 1 << 28
+"""Of a picture: 16,384 by 16,384."""
+
 FOCAL_KEYS = ("com.apple.quicktime.camera.focal_length.35mm_equivalent", "com.android.camera.focal_length.35mm_equivalent")
 
 
@@ -133,8 +139,15 @@ def _picture_stream(container: InputContainer, path: Path) -> VideoStream:
     stream = streams[0]
     if stream.codec_context is None:
         raise FaceLiftError(f"The compression of {path.name} is not supported; convert it to H.264, ProRes or an image sequence.")
+    require_size(path, stream.codec_context.width, stream.codec_context.height)
     stream.thread_type = "AUTO"
     return stream
+
+
+def require_size(path: Path, width: int, height: int) -> None:
+    """Raises FaceLiftError for pictures that are too large to be footage."""
+    if width * height > MOST_PIXELS:
+        raise FaceLiftError(f"{path.name} claims pictures of {width} by {height} pixels, which is too large; scale it down.")
 
 
 def _kinds(container: InputContainer) -> str:
@@ -145,6 +158,9 @@ def _timing(container: InputContainer, stream: VideoStream, fps: float | None) -
     rate = Fraction(stream.guessed_rate or 0) or Fraction(fps or 24).limit_denominator(1001)
     seconds = _seconds(container, stream, rate)
     count = stream.frames if seconds is None else math.floor(seconds * rate + Fraction(1, 2))
+    if not SLOWEST <= rate <= FASTEST or count > MOST_FRAMES:
+        name = Path(container.name).name
+        raise FaceLiftError(f"{name} claims {count} frames at {float(rate):g} a second, which cannot be; convert it to a constant rate.")
     return Timing(rate, stream.time_base, stream.start_time or 0, count)
 
 

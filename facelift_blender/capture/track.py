@@ -12,7 +12,8 @@ from pathlib import Path
 from time import perf_counter
 
 from .actors import Actor
-from .footage import probe, read_frames
+from .apart import probe_apart
+from .footage import read_frames
 from .provenance import describe
 from .solve import SolveSettings, solve
 from .tracker import Detect, Regress, Tracker
@@ -110,7 +111,7 @@ def open_tracker(
     path: str | Path, settings: TrackSettings = TrackSettings(), detect: Detect | None = None, regress: Regress | None = None
 ) -> Tracker:
     """A tracker before the first frame of a clip. Raises FaceLiftError."""
-    return Tracker(probe(path, settings.fps), settings.solve, *own_models(detect, regress))
+    return Tracker(probe_apart(path, settings.fps), settings.solve, *own_models(detect, regress))
 
 
 def frames_wanted(clip: Clip, settings: TrackSettings) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
-from .limits import resident
+from ..capture.limits import resident
 from .shots import Shot, to_json
 from .worker import MARK
 
@@ -37,7 +37,7 @@ def command(arguments: Sequence[str]) -> list[str]:
 
 
 def environment(threads: int) -> dict[str, str]:
-    """This process's, with the number of threads that a worker's libraries may start."""
+    """That of this process, with the number of threads that a worker's libraries may start."""
     return {**os.environ, **dict.fromkeys(_THREADS, str(threads)), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
 
 
@@ -112,7 +112,7 @@ class Worker:
         """How it ended by itself, as a sentence."""
         code = self.process.poll()
         how = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"
-        return f"The process crashed at this shot ({how}); the footage may be damaged, or memory may be short: the shot's log has its last words."
+        return f"The process crashed at this shot ({how}); damaged footage, or too little memory; the log has its last words."
 
     def end(self) -> None:
         """Kill it with all that it started."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from queue import Empty, Queue
 from typing import Any
 
+from ..capture.limits import cores, memory_share
 from ..capture.types import FaceLiftError
 from .crew import Worker
-from .limits import cores, memory_share
 from .report import write_report
 from .result import BUSY, WAITING, Result, result_of, work_folder
 from .shot import Making

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import IO, Any
 
+from ..capture.limits import limit_memory, resident
 from ..capture.track import Progress
 from ..capture.types import FaceLiftError
-from .limits import limit_memory, resident
 from .lock import BusyError
 from .result import BUSY, FAILED, Result, read_result, write_result
 from .shot import Making, make_shot
