@@ -25,13 +25,13 @@ KNOWN = ("points", "focal", "rotation", "translation", "landmarks")
 
 
 class Half:
-    """One half of the training set: samples of one store or several, drawn at random."""
+    """One half of the training set: samples of one store or several, or a `share` of them, drawn at random."""
 
-    def __init__(self, folders: list[Path], picture: int, seed: int, negatives: float = 0.0) -> None:
+    def __init__(self, folders: list[Path], picture: int, seed: int, negatives: float = 0.0, share: slice = slice(None)) -> None:
         stores = [Store(folder).open() for folder in folders]
         self.pictures = [pictures for pictures, _ in stores]
         self.tables = [table for _, table in stores]
-        self.index = [(k, i) for k, table in enumerate(self.tables) for i in range(len(table["ends"]) - 1)]
+        self.index = [(k, i) for k, table in enumerate(self.tables) for i in range(len(table["ends"]) - 1)][share]
         self.picture, self.negatives = picture, negatives
         self.seed, self.random = seed, np.random.default_rng(seed)
 

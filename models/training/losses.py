@@ -18,9 +18,9 @@ PERCENT = 100.0
 class LossConfig:
     """Weights of the terms. The paper shows none; these bring each term to the same order at the start."""
 
-    landmarks: float = 20.0
+    landmarks: float = 12.0
     translation: float = 100.0
-    likelihood: float = 0.15
+    likelihood: float = 0.35
     rotation: float = 2.0
     presence: float = 0.1
     earlier: float = 0.25

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Train the regressor: `python -m models.training.train open --steps 6000`. Goes on from its checkpoint."""
+"""Train the regressor: `python -m models.training.train open --steps 6000`. Goes on from its checkpoint.
+
+Under `torchrun --nproc_per_node K -m models.training.train ...` K processes each take a K-th of the samples and average their
+gradients; the first one reports and saves.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import paths
+from . import paths, processes
 from .batches import Half, prefetched
 from .export import load_weights
 from .losses import LossConfig, multi_frame_loss, multi_view_loss
@@ -73,8 +77,18 @@ class Run:
         self.network.mean.copy_(torch.from_numpy(Store(views).open()[1]["landmarks"].mean(axis=0)))
         self.average.load_state_dict(self.network.state_dict())
 
+    def report(self, terms: list[dict[str, float]], seconds: float) -> None:
+        """Keep and print the means of the last steps' terms, with the pace and the time that is left."""
+        mean = {name: float(np.mean([term[name] for term in terms])) for name in terms[-1] if name in terms[0]}
+        self.history.append({"step": self.step} | mean)
+        pace = 2 * self.config.batch * len(terms) * processes.count() / seconds
+        left = (self.config.steps - self.step) * seconds / len(terms) / 60
+        say(f"step {self.step} {pace:.0f} img/s, {left:.0f} min left " + " ".join(f"{name}={value:.3f}" for name, value in mean.items()))
+
     def save(self) -> None:
-        """Write the checkpoint whole or not at all."""
+        """Write the checkpoint whole or not at all; the first process alone."""
+        if processes.rank() > 0:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         state = {"network": self.network.state_dict(), "average": self.average.state_dict(), "optimiser": self.optimiser.state_dict()}
         torch.save(state | {"step": self.step, "history": self.history}, self.folder / "regressor.pt.part")
@@ -103,6 +117,7 @@ class Run:
         loss = torch.stack(list(terms.values())).sum()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        processes.average_gradients(self.network)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
         if torch.isfinite(norm):
             self.optimiser.step()
@@ -136,10 +151,10 @@ def train(config: TrainConfig, data: Path, folder: Path, weights: Path | None = 
     """Train until `steps`; `data` holds the stores `views*` and `frames*`, `folder` takes the checkpoint and its history."""
     run = Run(config, folder)
     run.begin(data / "views", weights)
-    seed = config.seed + run.step
-    views = Half(sorted(data.glob("views*")), config.regressor.picture, seed + 1)
-    frames = Half(sorted(data.glob("frames*")), config.regressor.picture, seed + 2, negatives=0.08)
-    print(f"{len(views.index)} views, {len(frames.index)} frames, from step {run.step}", flush=True)
+    seed = config.seed + run.step + 1000 * processes.rank()
+    views = Half(sorted(data.glob("views*")), config.regressor.picture, seed + 1, share=processes.share())
+    frames = Half(sorted(data.glob("frames*")), config.regressor.picture, seed + 2, negatives=0.08, share=processes.share())
+    say(f"{len(views.index)} views, {len(frames.index)} frames, from step {run.step}")
     saved = reported = time.monotonic()
     terms: list[dict[str, float]] = []
     for view_batch, frame_batch in prefetched(views, frames, config.batch, config.workers):
@@ -148,17 +163,19 @@ def train(config: TrainConfig, data: Path, folder: Path, weights: Path | None = 
         terms.append(run.advance(view_batch, frame_batch))
         now = time.monotonic()
         if run.step % 50 == 0 or run.step == config.steps:
-            mean = {name: float(np.mean([term[name] for term in terms])) for name in terms[-1] if name in terms[0]}
-            run.history.append({"step": run.step} | mean)
-            left = (config.steps - run.step) * (now - reported) / len(terms) / 60
-            print(f"step {run.step} {2 * config.batch * len(terms) / (now - reported):.0f} img/s, {left:.0f} min left", end=" ")
-            print(" ".join(f"{name}={value:.3f}" for name, value in mean.items()), flush=True)
+            run.report(terms, now - reported)
             terms, reported = [], now
         if now - saved > 60 * config.minutes_between:
             run.save()
             saved = now
     run.save()
     return run
+
+
+def say(text: str) -> None:
+    """Print, in the first process alone."""
+    if processes.rank() == 0:
+        print(text, flush=True)
 
 
 def main() -> None:
@@ -172,7 +189,8 @@ def main() -> None:
     arguments = parser.parse_args()
     config = TrainConfig(name=arguments.name, steps=arguments.steps, rate=arguments.rate, batch=arguments.batch)
     data = paths.RUNS / arguments.name
-    train(config, data, data / arguments.run, arguments.from_weights)
+    with processes.joined():
+        train(config, data, data / arguments.run, arguments.from_weights)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from facelift_blender.capture.topology import COUNT, MIRROR
-from models.training import batches, export, lift, losses, regressor, store, train
+from models.training import batches, export, lift, losses, processes, regressor, store, train
 from models.training.heads import look_at
 
 
@@ -83,6 +85,31 @@ def test_losses_fall_and_training_resumes(trained: train.Run) -> None:
     assert again.step == 200
     for a, b in zip(again.average.parameters(), trained.average.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def _one_of_two(rank: int, data: str, port: int) -> None:
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.set_num_threads(1)
+    small = regressor.RegressorConfig(picture=32, width=24, heads=2, encoder=1, decoder=1)
+    config = train.TrainConfig(steps=12, batch=4, warm_up=2, views_only=4, workers=0, regressor=small, bfloat16=False)
+    with processes.joined():
+        run = train.train(config, Path(data), Path(data) / "run")
+    weights = torch.cat([parameter.detach().flatten() for parameter in run.network.parameters()])
+    torch.save(weights, Path(data) / f"weights{rank}.pt")
+
+
+def test_two_processes_train_one_network(tmp_path: Path) -> None:
+    synthetic_store(tmp_path / "views", True)
+    synthetic_store(tmp_path / "frames", False)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.spawn(_one_of_two, (str(tmp_path), port), nprocs=2)
+    one, other = (torch.load(tmp_path / f"weights{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert torch.equal(one, other)
+    begun = regressor.Regressor(regressor.RegressorConfig(picture=32, width=24, heads=2, encoder=1, decoder=1))
+    assert one.shape == torch.cat([parameter.flatten() for parameter in begun.parameters()]).shape
+    assert export.load(tmp_path / "run").config.picture == 32
 
 
 def test_training_can_start_from_committed_weights(trained: train.Run, tmp_path: Path) -> None:
