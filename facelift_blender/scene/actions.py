@@ -92,16 +92,20 @@ def _spare(action: bpy.types.Action | None) -> None:
 
 
 def _owner_curves(action: bpy.types.Action, animation: bpy.types.AnimData, track: Track) -> Any:
-    if not has_slots():
-        action.fcurves.clear()
-        return action.fcurves
-    if animation.action_slot is None:
+    if has_slots() and animation.action_slot is None:
         animation.action_slot = action.slots.new(id_type=track.owner.id_type, name=track.name)
-    layer = action.layers[0] if action.layers else action.layers.new("FaceLift")
-    strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
-    curves = strip.channelbag(animation.action_slot, ensure=True).fcurves
+    curves = curves_of(action, animation.action_slot if has_slots() else None)
     curves.clear()
     return curves
+
+
+def curves_of(action: bpy.types.Action, slot: Any | None) -> Any:
+    """The collection of an action's curves: those of a slot, made ready where there are none yet, or where there are no slots all."""
+    if not has_slots():
+        return action.fcurves
+    layer = action.layers[0] if action.layers else action.layers.new("FaceLift")
+    strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
+    return strip.channelbag(slot, ensure=True).fcurves
 
 
 def _write_curves(target: Any, curves: Sequence[Curve]) -> Iterator[None]:

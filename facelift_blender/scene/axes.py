@@ -64,6 +64,15 @@ def quaternions(rotations: Array) -> Array:
     return found * np.cumprod(np.concatenate([[1.0], turns]))[:, None]
 
 
+def rotation_matrices(vectors: Array) -> Array:
+    """Rotation vectors (T, 3) in radians to rotation matrices (T, 3, 3)."""
+    x, y, z = vectors.T
+    zero = np.zeros_like(x)
+    cross = np.moveaxis(np.array([[zero, -z, y], [z, zero, -x], [-y, x, zero]]), -1, 0)
+    angle = np.linalg.norm(vectors, axis=1)[:, None, None]
+    return np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * np.sinc(angle / (2.0 * np.pi)) ** 2 * (cross @ cross)
+
+
 def focal_mm(lens: Lens) -> Array:
     """Focal lengths (T,) in millimetres on a sensor of `lens.sensor_width`."""
     return lens.focal * lens.sensor_width / lens.width
