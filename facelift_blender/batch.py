@@ -73,6 +73,7 @@ def _add_batch(verb: argparse.ArgumentParser) -> None:
     what.add_argument("--parts", type=_count, metavar="N", help="split each shot in up to N ranges of frames")
     what.add_argument("--part", type=_count, metavar="K", help="only track the K-th range, for a later run to join")
     what.add_argument("--report", action="store_true", help="only write the report of what is there")
+    what.add_argument("--tell-later", action="store_true", help="end with 0 even if shots failed: a later --report tells them")
     what.add_argument("--list", action="store_true", help="only print the names of the shots")
     machine = verb.add_argument_group("the machine")
     machine.add_argument("--workers", type=_count, metavar="N", help="shots at a time (default: one a processor)")
@@ -212,7 +213,8 @@ def run_batch(options: argparse.Namespace) -> int:
     if len(chosen) == len(shots) and options.part is None:
         write_report(results, options.output)
         print(f"The report is {options.output / 'report.html'}.")
-    return _told(results)
+    status = _told(results)
+    return 0 if options.tell_later else status
 
 
 def _shots(options: argparse.Namespace) -> tuple[list[Shot], list[Shot]]:
