@@ -46,7 +46,7 @@ class Half:
             camera = Camera(float(row["focal"]), (SIZE / 2, SIZE / 2), row["rotation"], row["translation"])
             row["points"] = camera.project(row["landmarks"])
         else:
-            row["focal"] = row["focal"] * np.exp(random.uniform(-0.4, 0.6))
+            row["focal"] = row["focal"] * np.exp(random.uniform(-0.2, 0.2))
         if random.random() < 0.5:
             image, row = mirrored(image, row)
         negative = random.random() < self.negatives

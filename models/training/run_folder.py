@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run leaves in its folder as it goes: checkpoint, curves, sheets of pictures; and what it says of its progress."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from facelift_blender.capture.types import Array, Image
+
+Terms = dict[str, float]
+
+
+def save_whole(state: Mapping[str, Any], path: Path) -> None:
+    """torch.save, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    os.replace(part, path)
+
+
+@dataclass
+class Progress:
+    """Collects the terms of each step; every `every` steps it keeps their mean and tells how long the rest will take."""
+
+    steps: int
+    every: int
+    history: list[Terms] = field(default_factory=list)
+    pending: list[Terms] = field(default_factory=list)
+    since: float = field(default_factory=time.monotonic)
+
+    def note(self, step: int, terms: Terms) -> None:
+        self.pending.append(terms)
+        if step % self.every and step != self.steps:
+            return
+        names = {name for terms in self.pending for name in terms}
+        mean = {name: float(np.mean([terms[name] for terms in self.pending if name in terms])) for name in sorted(names)}
+        self.history.append({"step": float(step)} | mean)
+        now = time.monotonic()
+        each = (now - self.since) / len(self.pending)
+        told = " ".join(f"{name}={value:.4f}" for name, value in mean.items())
+        print(f"step {step} {each:.2f} s a step, {each * (self.steps - step) / 60:.0f} min left {told}", flush=True)
+        self.pending, self.since = [], now
+
+
+def draw_curves(history: Sequence[Terms], path: Path, title: str) -> None:
+    """Every term over the steps, one panel each."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    names = sorted({name for row in history for name in row} - {"step"})
+    if not names:
+        return
+    figure, axes = plt.subplots(1, len(names), figsize=(3.2 * len(names), 2.6), squeeze=False)
+    for axis, name in zip(axes[0], names, strict=True):
+        rows = [(row["step"], row[name]) for row in history if name in row]
+        axis.plot(*zip(*rows, strict=True))
+        axis.set_title(name, fontsize=9)
+    figure.suptitle(title, fontsize=9)
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
+    plt.close(figure)
+
+
+def write_sheet(rows: Sequence[Sequence[Image]], path: Path) -> None:
+    """Pictures of one size in a grid."""
+    sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
+    cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+
+
+def as_picture(colour: Array | torch.Tensor) -> Image:
+    """(P, 3) in 0..1 -> (sqrt P, sqrt P, 3) uint8."""
+    side = round(len(colour) ** 0.5)
+    return np.rint(np.clip(np.asarray(colour), 0, 1) * 255).astype(np.uint8).reshape(side, side, 3)
+
+
+def write_config(config: Mapping[str, Any], path: Path) -> None:
+    """As JSON, to be read by whoever wonders what a run was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(config, indent=1))
+
+
+@torch.no_grad()
+def follow(average: torch.nn.Module, network: torch.nn.Module, step: int, keep: float) -> None:
+    """Move the average towards the network; at the start it follows closely."""
+    keep = min(keep, (step + 1) / (step + 10))
+    for slow, fast in zip(average.parameters(), network.parameters(), strict=True):
+        slow.lerp_(fast, 1 - keep)
