@@ -56,8 +56,20 @@ EXPORTERS: Final[dict[str, Callable[[bpy.types.Collection, Path], None]]] = {"fb
 
 
 def _export(ending: str, collection: bpy.types.Collection, path: Path, options: dict[str, Any]) -> None:
+    require_exporter(ending)
+    with keyed_range(bpy.context.scene, collection):
+        run_exporter(ending, collection, path, options)
+
+
+def run_exporter(ending: str, collection: bpy.types.Collection, path: Path, options: dict[str, Any]) -> None:
+    """Write a collection with Blender's own exporter, put in place whole.
+
+    Options that this Blender's exporter does not know are left out. Raises FaceLiftError when it cannot write.
+    """
     export, name = require_exporter(ending), _OPERATORS[ending][0]
-    with replacing(Path(path)) as temporary, keyed_range(bpy.context.scene, collection):
+    known = export.get_rna_type().properties.keys() if hasattr(export, "get_rna_type") else options.keys()
+    options = {option: value for option, value in options.items() if option in known}
+    with replacing(Path(path)) as temporary:
         try:
             done = export(filepath=str(temporary), collection=collection.name, **options)
         except RuntimeError as error:
