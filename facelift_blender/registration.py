@@ -7,23 +7,46 @@ from typing import Final
 
 import bpy
 
-from .ui import job, operators, panels, properties
+from .ui import files, job, keymaps, overlay, overlay_panel, preferences, presets, properties, sync
+from .ui.correct import operators as correct_operators
+from .ui.correct import panels as correct_panels
+from .ui.take import operators as take_operators
+from .ui.take import panels as take_panels
+from .ui.track import operators as track_operators
+from .ui.track import panels as track_panels
+from .ui.track import pauses
 
-_CLASSES: Final = (*properties.CLASSES, *operators.CLASSES, *panels.CLASSES)
+_CLASSES: Final = (
+    *properties.CLASSES,
+    *preferences.CLASSES,
+    *presets.CLASSES,
+    *track_operators.CLASSES,
+    *correct_operators.CLASSES,
+    *take_operators.CLASSES,
+    *track_panels.CLASSES,
+    *correct_panels.CLASSES,
+    *take_panels.CLASSES,
+    *overlay_panel.CLASSES,
+)
+_ATTACHED: Final = (properties, sync, files, keymaps, overlay)
+"""What hooks itself in beside the classes."""
 
 
 def register_all() -> None:
-    """Register classes, properties and menu entries."""
+    """Register classes, properties, handlers, keys and menu entries."""
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
-    properties.attach()
-    bpy.types.TOPBAR_MT_file_export.append(panels.draw_export_menu)
+    for module in _ATTACHED:
+        module.attach()
+    bpy.types.TOPBAR_MT_file_export.append(take_panels.draw_export_menu)
 
 
 def unregister_all() -> None:
     """Stop what runs and undo `register_all`, in the opposite order."""
     job.stop_running()
-    bpy.types.TOPBAR_MT_file_export.remove(panels.draw_export_menu)
-    properties.detach()
+    pauses.forget_all()
+    bpy.types.TOPBAR_MT_file_export.remove(take_panels.draw_export_menu)
+    for module in reversed(_ATTACHED):
+        module.detach()
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

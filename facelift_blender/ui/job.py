@@ -1,39 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tracking beside Blender: a thread does the work, the window asks how far it is."""
+"""Work beside Blender: a thread does it, the window asks how far it is."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from bpy.app.translations import pgettext_iface as tr
 
 if TYPE_CHECKING:
-    from ..capture.track import Progress, TrackSettings
-    from ..capture.types import Take
+    from ..capture.track import Progress
+
+Work = Callable[["Job"], Any]
+"""What the thread does; it is given its job, to tell progress and to hear of a stop, and touches no Blender data."""
 
 
-class TrackingJob:
-    """One clip that is being tracked; touches no Blender data."""
+class Job:
+    """One piece of work that is being done. `progress`: of the work itself, `title`: what it is called before that."""
 
-    def __init__(self, path: str, settings: TrackSettings) -> None:
+    def __init__(self, work: Work, title: str = "") -> None:
         self.progress: Progress | None = None
+        self.title = title
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(1, "facelift")
-        self._future: Future[list[Take]] = self._pool.submit(self._run, path, settings)
+        self._future: Future[Any] = self._pool.submit(work, self)
         self._pool.shutdown(wait=False)
-
-    def _run(self, path: str, settings: TrackSettings) -> list[Take]:
-        from ..capture.track import track_steps
-
-        return self._drain(track_steps(path, settings, self._stop.is_set))
-
-    def _drain(self, steps: Generator[Progress, None, list[Take]]) -> list[Take]:
-        while True:
-            try:
-                self.progress = next(steps)
-            except StopIteration as finished:
-                return finished.value
 
     @property
     def done(self) -> bool:
@@ -53,43 +46,43 @@ class TrackingJob:
     def station(self) -> str:
         """What is being done, and how far it is."""
         if self.stopping:
-            return "Stopping"
+            return tr("Stopping")
         step = self.progress
-        return f"{step.station.capitalize()} {step.done}/{step.total}" if step else "Starting"
+        return f"{tr(step.station.capitalize())} {step.done}/{step.total}" if step else self.title or tr("Starting")
 
     def pace(self) -> str:
         """How fast it goes and how long it will take, or what comes of stopping."""
         if self.stopping:
-            return "What is done is kept"
+            return tr("What is done is kept")
         step = self.progress
-        return f"{step.frames_per_second:.0f} frames/s, {step.eta:.0f} s left" if step else ""
+        return tr("{:.0f} frames/s, {:.0f} s left").format(step.frames_per_second, step.eta) if step else ""
 
     def stop(self) -> None:
         """Ask it to finish with what it has."""
         self._stop.set()
 
-    def result(self) -> list[Take]:
-        """The takes, once done. Raises what the work raised."""
+    def result(self) -> Any:
+        """What came of it, once done. Raises what the work raised."""
         return self._future.result()
 
 
-_running: list[TrackingJob] = []
+_running: list[Job] = []
 
 
-def start(path: str, settings: TrackSettings) -> TrackingJob:
-    """Begin to track a clip."""
-    job = TrackingJob(path, settings)
+def start(work: Work, title: str = "") -> Job:
+    """Begin to work."""
+    job = Job(work, title)
     _running.append(job)
     return job
 
 
-def finish(job: TrackingJob) -> None:
+def finish(job: Job) -> None:
     """Forget a job that has ended."""
     if job in _running:
         _running.remove(job)
 
 
-def current() -> TrackingJob | None:
+def current() -> Job | None:
     """The job that runs now, or None."""
     return _running[-1] if _running else None
 

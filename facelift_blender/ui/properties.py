@@ -1,21 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the user sets: how a clip is to be tracked (kept on the clip) and how it comes into the scene (kept on the scene)."""
+"""What the user sets: how a clip is to be tracked (kept on the clip), how a take is adjusted and corrected (on its collection),
+and what is looked at (on the scene).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, FloatVectorProperty, IntProperty, PointerProperty
 
+from ..capture.topology import REGIONS
 from ..scene.ownership import take_collections
 from ..scene.timing import Timing
+from . import sync
 
 if TYPE_CHECKING:
     from ..capture.track import TrackSettings
 
 _TIMING_LABELS: Final = {Timing.MATCH: "Match Scene to Clip", Timing.FRAMES: "Frame by Frame", Timing.TIME: "Keep Real Time"}
 _TIMING_ITEMS: Final = [(timing.name, label, timing.value) for timing, label in _TIMING_LABELS.items()]
+REGION_ITEMS: Final = [(region.upper(), region.capitalize(), f"The landmarks of the {region}") for region in REGIONS]
+QUALITIES: Final = [
+    ("DRAFT", "Draft", "Look at every second frame and bridge between: twice as fast, quick motion is lost"),
+    ("STANDARD", "Standard", "Look at every frame"),
+    ("FINE", "Fine", "Look at every frame and at its mirror picture: calmer, half as fast"),
+]
 
 
 class FaceLiftClipSettings(bpy.types.PropertyGroup):
@@ -26,6 +36,7 @@ class FaceLiftClipSettings(bpy.types.PropertyGroup):
     end: IntProperty(name="End", description="Last frame of the clip to track", default=250, min=1)
     every_actor: BoolProperty(name="All Actors", description="Track everyone in the footage, each into a collection", default=False)
     actor: IntProperty(name="Actor", description="Whom to track: 1 is who is seen largest and longest", default=1, min=1)
+    quality: EnumProperty(name="Quality", description="How closely the footage is looked at", items=QUALITIES, default="STANDARD")
     lens_known: BoolProperty(name="Lens Known", description="Use the focal length below instead of solving for it", default=False)
     focal_mm: FloatProperty(
         name="Focal Length", description="Of the lens that filmed the clip, in mm", default=35.0, min=1.0, soft_max=300.0
@@ -43,8 +54,96 @@ class FaceLiftClipSettings(bpy.types.PropertyGroup):
     )
 
 
+class FaceLiftPin(bpy.types.PropertyGroup):
+    """A landmark that a person put in place."""
+
+    frame: IntProperty(name="Frame", description="Frame of the clip", min=1)
+    landmark: IntProperty(name="Landmark", description="Row of the landmark table", min=0)
+    point: FloatVectorProperty(name="Point", description="Place on the plate in pixels, y down", size=2, precision=2)
+
+
+class FaceLiftMute(bpy.types.PropertyGroup):
+    """A stretch over which a region is not believed."""
+
+    region: EnumProperty(name="Region", description="Part of the face that is hidden", items=REGION_ITEMS, default="MOUTH")
+    start: IntProperty(name="Start", description="First frame of the clip on which it is hidden", default=1, min=1)
+    end: IntProperty(name="End", description="Last frame of the clip on which it is hidden", default=1, min=1)
+
+
+class FaceLiftLock(bpy.types.PropertyGroup):
+    """A frame that no correction changes."""
+
+    frame: IntProperty(name="Frame", description="Frame of the clip", min=1)
+
+
+def _smoothing(name: str, part: str) -> object:
+    return FloatProperty(
+        name=name,
+        description=f"How strongly jitter is taken out of {part}; acts at once, without tracking again",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        update=sync.wanted_changed,
+    )
+
+
+class FaceLiftTakeSettings(bpy.types.PropertyGroup):
+    """How a take is adjusted and corrected."""
+
+    pose: _smoothing("Head", "the head's motion")
+    mouth: _smoothing("Mouth", "mouth and chin")
+    eyes: _smoothing("Eyes", "lids and gaze")
+    brows: _smoothing("Brows", "brows and forehead")
+    face: _smoothing("Face", "contour, cheeks and nose")
+    use_rest: BoolProperty(
+        name="Own Frame at Rest",
+        description="Count the expression from the face of one frame instead of the solved one",
+        default=False,
+        update=sync.wanted_changed,
+    )
+    rest: IntProperty(
+        name="Frame",
+        description="Frame of the clip on which the face is at rest: eyes open, mouth shut, nothing raised",
+        default=1,
+        min=1,
+        update=sync.wanted_changed,
+    )
+    interpupillary: FloatProperty(
+        name="Pupil Distance",
+        description="Between the actor's pupils, in mm: it sets the scale of head and distance; 63 is usual",
+        default=63.0,
+        min=20.0,
+        max=200.0,
+        soft_min=50.0,
+        soft_max=75.0,
+        update=sync.wanted_changed,
+    )
+    before: BoolProperty(
+        name="Before", description="Show the take without its corrections, to compare", default=False, update=sync.wanted_changed
+    )
+    falloff: FloatProperty(
+        name="Falloff", description="Frames on both sides over which a correction fades out", default=8.0, min=0.0, soft_max=48.0
+    )
+    pins: CollectionProperty(type=FaceLiftPin)
+    pin_index: IntProperty(name="Correction", description="The chosen correction", default=0)
+    mutes: CollectionProperty(type=FaceLiftMute)
+    mute_index: IntProperty(name="Muted Stretch", description="The chosen stretch", default=0)
+    locks: CollectionProperty(type=FaceLiftLock)
+
+
+def _index_of_take(scene: bpy.types.PropertyGroup) -> int:
+    return next((index for index, collection in enumerate(bpy.data.collections) if collection == scene.take), -1)
+
+
+def _choose_take(scene: bpy.types.PropertyGroup, index: int) -> None:
+    chosen = bpy.data.collections[index]
+    if chosen in take_collections():
+        scene.take = chosen
+
+
 class FaceLiftSceneSettings(bpy.types.PropertyGroup):
-    """How takes come into a scene, and which one is looked at."""
+    """How takes come into a scene, and what is looked at."""
 
     footage: PointerProperty(name="Footage", description="The movie clip to track", type=bpy.types.MovieClip)
     timing: EnumProperty(
@@ -56,20 +155,29 @@ class FaceLiftSceneSettings(bpy.types.PropertyGroup):
         type=bpy.types.Collection,
         poll=lambda _settings, collection: collection in take_collections(),
     )
+    take_index: IntProperty(name="Actor", description="The take that is shown here and exported", get=_index_of_take, set=_choose_take)
+    show_overlay: BoolProperty(name="Overlay", description="Draw the take over the plate in the Movie Clip Editor", default=True)
+    show_points: BoolProperty(name="Points", description="Landmarks, from red (not to be trusted) to green", default=True)
+    show_contours: BoolProperty(name="Contours", description="Lines along brows, eyes, nose, lips and jaw", default=True)
+    show_head: BoolProperty(name="Head", description="The solved head as a wire mesh", default=True)
+    show_gaze: BoolProperty(name="Gaze", description="Where the eyes look", default=True)
+    region: EnumProperty(name="Region", description="Part of the face to correct or to mute", items=REGION_ITEMS, default="MOUTH")
 
 
-CLASSES: Final = (FaceLiftClipSettings, FaceLiftSceneSettings)
+CLASSES: Final = (FaceLiftClipSettings, FaceLiftPin, FaceLiftMute, FaceLiftLock, FaceLiftTakeSettings, FaceLiftSceneSettings)
 
 
 def attach() -> None:
-    """Put the settings on clips and scenes."""
+    """Put the settings on clips, takes and scenes."""
     bpy.types.MovieClip.facelift = PointerProperty(type=FaceLiftClipSettings)
+    bpy.types.Collection.facelift = PointerProperty(type=FaceLiftTakeSettings)
     bpy.types.Scene.facelift = PointerProperty(type=FaceLiftSceneSettings)
 
 
 def detach() -> None:
     """Take the settings off again; their values stay in the files."""
     del bpy.types.Scene.facelift
+    del bpy.types.Collection.facelift
     del bpy.types.MovieClip.facelift
 
 
@@ -83,7 +191,7 @@ def track_settings(footage: bpy.types.MovieClip) -> TrackSettings:
     solve = SolveSettings(
         focal_mm=chosen.focal_mm if chosen.lens_known else None,
         sensor_width=chosen.sensor_width,
-        smoothing=chosen.smoothing,
+        smoothing=round(chosen.smoothing, 4),
         distortion=read_distortion(footage),
     )
     return TrackSettings(

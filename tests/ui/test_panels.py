@@ -6,8 +6,11 @@ from types import SimpleNamespace
 import bpy
 import pytest
 
+from facelift_blender.registration import _CLASSES
 from facelift_blender.scene.ownership import member, take_collections
-from facelift_blender.ui import job, panels
+from facelift_blender.ui import job, layouts
+from facelift_blender.ui.take import panels as take_panels
+from facelift_blender.ui.track import panels as track_panels
 
 
 class Layout:
@@ -19,7 +22,15 @@ class Layout:
     def _sub(self, **_options: object) -> Layout:
         return Layout(self.drawn)
 
-    row = column = split = _sub
+    row = column = split = grid_flow = _sub
+
+    def template_list(self, kind: str, _name: str, data: object, items: str, holder: object, index: str, **_options: object) -> None:
+        assert hasattr(bpy.types, kind)
+        assert hasattr(data, items)
+        self.prop(holder, index)
+
+    def template_icon(self, **_options: object) -> None:
+        self.drawn.append(("icon", ""))
 
     def label(self, text: str = "", **_options: object) -> None:
         self.drawn.append(("label", text))
@@ -28,10 +39,14 @@ class Layout:
         assert name in data.bl_rna.properties
         self.drawn.append(("prop", name))
 
-    def operator(self, name: str, **_options: object) -> None:
+    def operator(self, name: str, **_options: object) -> SimpleNamespace:
         module, function = name.split(".")
         assert function in dir(getattr(bpy.ops, module))
         self.drawn.append(("operator", name))
+        return SimpleNamespace()
+
+    def popover(self, panel: str, **_options: object) -> None:
+        assert hasattr(bpy.types, panel)
 
     def template_ID(self, data: object, name: str, **_options: object) -> None:  # noqa: N802
         self.prop(data, name)
@@ -53,36 +68,37 @@ def _draw(panel: type, space: str = "VIEW_3D") -> list[tuple[str, str]]:
 
 
 def test_every_panel_sits_in_a_tab_of_ours() -> None:
-    assert {panel.bl_category for panel in panels.CLASSES} == {"FaceLift"}
-    assert {panel.bl_space_type for panel in panels.CLASSES} == {"CLIP_EDITOR", "VIEW_3D"}
-    assert all(panel.is_registered for panel in panels.CLASSES)
+    panels = [cls for cls in _CLASSES if issubclass(cls, bpy.types.Panel) and cls.bl_region_type == "UI"]
+    assert {panel.bl_category for panel in panels} == {"FaceLift"}
+    assert {panel.bl_space_type for panel in panels} == {"CLIP_EDITOR", "VIEW_3D"}
+    assert all(panel.is_registered for panel in panels)
 
 
 def test_without_a_clip_the_clip_editor_offers_to_open_one() -> None:
-    assert ("operator", "clip.open") in _draw(panels.FACELIFT_PT_clip_track, "CLIP_EDITOR")
+    assert ("operator", "clip.open") in _draw(track_panels.FACELIFT_PT_clip_track, "CLIP_EDITOR")
 
 
 @pytest.mark.parametrize("known", [False, True])
 def test_the_focal_length_is_asked_for_only_where_it_is_known(footage: bpy.types.MovieClip, known: bool) -> None:
     footage.facelift.lens_known = known
-    drawn = _draw(panels.FACELIFT_PT_view_track)
+    drawn = _draw(track_panels.FACELIFT_PT_view_track)
     assert (("prop", "focal_mm") in drawn) is known
     assert ("operator", "facelift.track_footage") in drawn
 
 
 def test_while_it_runs_there_is_progress_and_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "current", lambda: SimpleNamespace(factor=0.5, station=lambda: "Landmarks 6/12", pace=lambda: "9 s left"))
-    drawn = _draw(panels.FACELIFT_PT_view_track)
+    drawn = _draw(track_panels.FACELIFT_PT_view_track)
     assert ("progress", "Landmarks 6/12") in drawn
     assert ("operator", "facelift.stop_tracking") in drawn
     assert ("operator", "facelift.track_footage") not in drawn
 
 
 def test_the_take_tells_its_figures_and_warnings(footage: bpy.types.MovieClip, road: object) -> None:
-    assert _draw(panels.FACELIFT_PT_view_take) == []
+    assert _draw(take_panels.FACELIFT_PT_view_take) == []
     road.take.provenance["warnings"] = ["The motion does not determine the focal length, so a usual one is assumed."]
     bpy.ops.facelift.track_footage()
-    text = " ".join(text for kind, text in _draw(panels.FACELIFT_PT_view_take) if kind == "label")
+    text = " ".join(text for kind, text in _draw(take_panels.FACELIFT_PT_view_take) if kind == "label")
     for words in ("Frames 12", "0.00 px", "39.4 mm, solved", "39.4 to 39.4 mm", "so a usual one is assumed."):
         assert words in text
     assert "runs at" not in text
@@ -91,27 +107,27 @@ def test_the_take_tells_its_figures_and_warnings(footage: bpy.types.MovieClip, r
 def test_a_scene_that_runs_at_another_rate_is_pointed_out(footage: bpy.types.MovieClip, road: object) -> None:
     bpy.ops.facelift.track_footage()
     bpy.context.scene.render.fps = 30
-    text = " ".join(text for kind, text in _draw(panels.FACELIFT_PT_view_take) if kind == "label")
+    text = " ".join(text for kind, text in _draw(take_panels.FACELIFT_PT_view_take) if kind == "label")
     assert "The scene runs at 30 frames/s, the clip at 24" in text
 
 
 def test_exports_are_offered_for_the_chosen_take(footage: bpy.types.MovieClip, road: object) -> None:
-    assert _draw(panels.FACELIFT_PT_view_export) == []
+    assert _draw(take_panels.FACELIFT_PT_view_export) == []
     bpy.ops.facelift.track_footage()
-    offered = [name for _, name in _draw(panels.FACELIFT_PT_view_export)]
-    assert offered == ["facelift.export_fbx", "facelift.export_livelink", "facelift.export_json"]
+    offered = [name for _, name in _draw(take_panels.FACELIFT_PT_view_export)]
+    assert offered[:4] == ["facelift.export_fbx", "facelift.export_livelink", "facelift.export_json", "facelift.export_review"]
     menu = SimpleNamespace(layout=Layout())
-    panels.draw_export_menu(menu, bpy.context)
+    take_panels.draw_export_menu(menu, bpy.context)
     assert len(menu.layout.drawn) == 3
 
 
 def test_a_head_that_a_person_deleted_does_not_break_the_panel(footage: bpy.types.MovieClip, road: object) -> None:
     bpy.ops.facelift.track_footage()
     bpy.data.objects.remove(member(take_collections()[0], "Head"))
-    assert _draw(panels.FACELIFT_PT_view_take) == [("prop", "take")]
+    assert _draw(take_panels.FACELIFT_PT_view_take) == [("prop", "take")]
 
 
 @pytest.mark.parametrize(("width", "expected"), [(280, 29), (600, 72), (20, 16)])
 def test_sentences_are_wrapped_to_the_width_of_the_panel(width: int, expected: int) -> None:
     context = SimpleNamespace(region=SimpleNamespace(width=width), preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0)))
-    assert panels.letters(context) == expected
+    assert layouts.letters(context) == expected

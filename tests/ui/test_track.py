@@ -3,16 +3,26 @@ from __future__ import annotations
 
 import csv
 import json
-import time
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import bpy
+import numpy as np
 import pytest
+from modal import Double, Window, drive
 
+from facelift_blender.capture.adjust import interpupillary
+from facelift_blender.capture.corrections import Corrections, Pin
+from facelift_blender.capture.solve import solve
+from facelift_blender.capture.take import project
 from facelift_blender.capture.types import Distortion, FaceLiftError
 from facelift_blender.scene.ownership import member, take_collections
-from facelift_blender.ui import job, operators, takes
+from facelift_blender.scene.storage import take_of
+from facelift_blender.ui import job
+from facelift_blender.ui.filling import tell_corrections
+from facelift_blender.ui.finding import clip_of
+from facelift_blender.ui.track import operators, pauses
 
 
 def _track() -> set[str]:
@@ -85,10 +95,10 @@ def test_tracking_again_replaces_its_own_and_keeps_the_earlier_take_for_undo(foo
 def test_the_take_is_read_again_from_its_file(footage: bpy.types.MovieClip, road: object) -> None:
     _track()
     (collection,) = take_collections()
-    assert takes.take_of(collection).weights == pytest.approx(road.take.weights)
+    assert take_of(collection).weights == pytest.approx(road.take.weights)
     Path(member(collection, "Head")["take"]).unlink()
     with pytest.raises(FaceLiftError, match="track the footage again"):
-        takes.take_of(collection)
+        take_of(collection)
 
 
 @pytest.mark.parametrize(("operator", "name"), [("export_fbx", "a.fbx"), ("export_livelink", "a.csv"), ("export_json", "a.json")])
@@ -120,100 +130,136 @@ def test_looking_through_the_camera(footage: bpy.types.MovieClip, road: object) 
     assert bpy.context.scene.camera == member(take_collections()[0], "Camera")
 
 
-class _Window:
-    """What a modal operator asks of a window."""
-
-    def __init__(self) -> None:
-        self.status: list[str | None] = []
-        self.timers: list[object] = []
-        self.window = SimpleNamespace()
-        self.scene = bpy.context.scene
-        self.space_data = None
-        self.workspace = SimpleNamespace(status_text_set=self.status.append)
-        self.window_manager = SimpleNamespace(
-            windows=[], event_timer_add=self._add, event_timer_remove=self.timers.remove, modal_handler_add=lambda _operator: None
-        )
-
-    def _add(self, _step: float, window: object) -> object:  # noqa: ARG002
-        self.timers.append(object())
-        return self.timers[-1]
-
-
-class _Double:
-    """The track operator without Blender around it, so that its modal side can be driven by hand."""
-
-    clip = ""
-
-    def __init__(self) -> None:
-        self.reports: list[tuple[set[str], str]] = []
-
-    def report(self, kind: set[str], text: str) -> None:
-        self.reports.append((kind, text))
-
-    def __getattr__(self, name: str) -> object:
-        found = getattr(operators.FACELIFT_OT_track_footage, name)
-        return found.__get__(self) if callable(found) else found
-
-
-@pytest.fixture
-def window(monkeypatch: pytest.MonkeyPatch) -> _Window:
-    monkeypatch.setattr(operators, "bpy", SimpleNamespace(data=bpy.data, path=bpy.path, app=SimpleNamespace(background=False)))
-    return _Window()
-
-
-def _drive(double: _Double, window: _Window, seconds: float = 20.0) -> set[str]:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        result = double.modal(window, SimpleNamespace(type="TIMER", value="NOTHING"))
-        if result != {"PASS_THROUGH"}:
-            return result
-        time.sleep(0.01)
-    raise TimeoutError
-
-
-def test_with_a_window_it_runs_beside_blender_and_builds_at_the_end(footage: bpy.types.MovieClip, road: object, window: _Window) -> None:
-    double = _Double()
+def test_with_a_window_it_runs_beside_blender_and_builds_at_the_end(footage: bpy.types.MovieClip, road: object, window: Window) -> None:
+    double = Double(operators.FACELIFT_OT_track_footage)
     assert double.invoke(window, None) == {"RUNNING_MODAL"}
-    assert _drive(double, window) == {"FINISHED"}
+    assert drive(double, window) == {"FINISHED"}
     assert len(take_collections()) == 1
     assert not window.timers
     assert window.status[-1] is None
     assert double.reports[-1] == ({"INFO"}, "12 frames of Actor 1 tracked")
 
 
-def test_escape_keeps_what_is_done_and_other_keys_pass(footage: bpy.types.MovieClip, road: object, window: _Window) -> None:
-    road.endless, double = True, _Double()
+def test_escape_keeps_what_is_done_and_other_keys_pass(footage: bpy.types.MovieClip, road: object, window: Window) -> None:
+    road.endless, double = True, Double(operators.FACELIFT_OT_track_footage)
     double.invoke(window, None)
     assert job.current() is not None
     assert not bpy.ops.facelift.track_footage.poll()
     assert double.modal(window, SimpleNamespace(type="G", value="PRESS")) == {"PASS_THROUGH"}
     assert double.modal(window, SimpleNamespace(type="ESC", value="PRESS")) == {"RUNNING_MODAL"}
-    assert _drive(double, window) == {"FINISHED"}
+    assert drive(double, window) == {"FINISHED"}
     assert len(take_collections()) == 1
     assert not window.timers
 
 
-def test_the_stop_button_does_as_escape_does(footage: bpy.types.MovieClip, road: object, window: _Window) -> None:
-    road.endless, double = True, _Double()
+def test_the_stop_button_does_as_escape_does(footage: bpy.types.MovieClip, road: object, window: Window) -> None:
+    road.endless, double = True, Double(operators.FACELIFT_OT_track_footage)
     assert not bpy.ops.facelift.stop_tracking.poll()
     double.invoke(window, None)
     assert bpy.ops.facelift.stop_tracking() == {"FINISHED"}
-    assert _drive(double, window) == {"FINISHED"}
+    assert drive(double, window) == {"FINISHED"}
 
 
-def test_an_error_in_the_thread_is_reported_in_the_window(footage: bpy.types.MovieClip, road: object, window: _Window) -> None:
-    road.error, double = FaceLiftError("No face was found."), _Double()
+def test_an_error_in_the_thread_is_reported_in_the_window(footage: bpy.types.MovieClip, road: object, window: Window) -> None:
+    road.error, double = FaceLiftError("No face was found."), Double(operators.FACELIFT_OT_track_footage)
     double.invoke(window, None)
-    assert _drive(double, window) == {"CANCELLED"}
+    assert drive(double, window) == {"CANCELLED"}
     assert double.reports == [({"ERROR"}, "No face was found.")]
     assert not window.timers
 
 
-def test_when_blender_ends_the_operator_the_thread_stops(footage: bpy.types.MovieClip, road: object, window: _Window) -> None:
-    road.endless, double = True, _Double()
+def test_when_blender_ends_the_operator_the_thread_stops(footage: bpy.types.MovieClip, road: object, window: Window) -> None:
+    road.endless, double = True, Double(operators.FACELIFT_OT_track_footage)
     double.invoke(window, None)
     running = job.current()
     double.cancel(window)
     assert job.current() is None
     assert len(running.result()) == 1
     assert not window.timers
+
+
+def _stopped(road: object, window: Window) -> None:
+    road.endless, double = True, Double(operators.FACELIFT_OT_track_footage)
+    double.invoke(window, None)
+    while job.current().progress is None or job.current().progress.done < 6:
+        pass
+    double.modal(window, SimpleNamespace(type="ESC", value="PRESS"))
+    assert drive(double, window) == {"FINISHED"}
+    road.endless = False
+
+
+def test_after_a_stop_it_goes_on_with_the_next_frame(footage: bpy.types.MovieClip, road: object, window: Window) -> None:
+    assert not bpy.ops.facelift.resume_tracking.poll()
+    _stopped(road, window)
+    pause = pauses.pause_of(operators.footage_path(footage))
+    assert (pause.last_frame, pause.end) == (6, 12)
+    assert bpy.ops.facelift.resume_tracking() == {"FINISHED"}
+    assert road.begun == [0, 6]
+    assert pauses.pause_of(operators.footage_path(footage)) is None
+    with pytest.raises(RuntimeError, match="Nothing was stopped"):
+        bpy.ops.facelift.resume_tracking()
+
+
+def test_tracking_anew_begins_at_the_beginning(footage: bpy.types.MovieClip, road: object, window: Window) -> None:
+    _stopped(road, window)
+    _track()
+    assert road.begun == [0, 0]
+    assert not bpy.ops.facelift.resume_tracking.poll()
+
+
+def test_a_stop_before_any_face_is_told(footage: bpy.types.MovieClip, road: object, window: Window) -> None:
+    road.actors, double = 0, Double(operators.FACELIFT_OT_track_footage)
+    double.invoke(window, None)
+    assert drive(double, window) == {"FINISHED"}
+    assert double.reports == [({"WARNING"}, "Tracking was stopped before a face was found")]
+    assert not take_collections()
+
+
+def test_each_actor_has_a_collection_and_a_picture(footage: bpy.types.MovieClip, road: object) -> None:
+    road.actors = 2
+    _track()
+    one, two = take_collections()
+    assert (one["facelift_actor"], two["facelift_actor"]) == ("Actor 1", "Actor 2")
+    assert bpy.context.scene.facelift.take == one
+    for collection in (one, two):
+        assert collection.preview.is_image_custom
+        pixels = np.empty(4 * 128 * 128, np.float32)
+        collection.preview.image_pixels_float.foreach_get(pixels)
+        assert pixels.reshape(-1, 4)[:, 3].min() == 1.0
+
+
+def test_two_clips_live_beside_each_other(footage: bpy.types.MovieClip, road: object, tmp_path: Path) -> None:
+    _track()
+    shutil.copy(footage.filepath, tmp_path / "second.avi")
+    second = bpy.data.movieclips.load(str(tmp_path / "second.avi"))
+    assert bpy.ops.facelift.track_footage(clip=second.name) == {"FINISHED"}
+    assert [clip_of(collection) for collection in take_collections()] == [footage, second]
+
+
+def test_a_name_that_no_clip_has_is_told(footage: bpy.types.MovieClip, road: object) -> None:
+    with pytest.raises(RuntimeError, match="No movie clip to track"):
+        bpy.ops.facelift.track_footage(clip="no such clip")
+
+
+def test_corrections_and_adjustments_survive_tracking_again(tracked: bpy.types.Collection, road: object) -> None:
+    road.take = solved = solve(road.take.raw, road.take.clip)
+    point = tuple(float(x) for x in project(solved)[5, 57] + [3.0, 4.0])
+    tell_corrections(tracked, Corrections((Pin(6, 57, point), Pin(99, 57, point)), falloff=2.0))
+    tracked.facelift.interpupillary = 66.0
+    _track()
+    take = take_of(tracked, "solved")
+    assert np.linalg.norm(project(take)[5, 57] - point) < 0.5
+    assert len(tracked.facelift.pins) == 2
+    assert "1 corrections of Actor 1 are on frames without a face" in " ".join(take.provenance["warnings"])
+    assert interpupillary(take_of(tracked)) == pytest.approx(0.066)
+    assert tracked.facelift.interpupillary == pytest.approx(66.0)
+
+
+def test_undo_takes_the_take_back(footage: bpy.types.MovieClip, road: object) -> None:
+    bpy.ops.ed.undo_push(message="before")
+    _track()
+    bpy.ops.ed.undo_push(message="tracked")
+    bpy.ops.ed.undo()
+    assert not take_collections()
+    bpy.ops.ed.redo()
+    assert take_of(take_collections()[0]).weights == pytest.approx(road.take.weights)

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Track Footage, Stop, Resume."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import bpy
+from bpy.props import StringProperty
+
+from ...capture.corrections import Corrections
+from ...capture.types import FaceLiftError, Take
+from ...scene.timing import Timing
+from .. import job
+from ..filling import Ready, corrections_of, fill, gather_pins, make_ready, wanted
+from ..finding import find_footage, takes_of
+from ..preferences import cache_folder, clean_cache, preferences, threads
+from ..properties import track_settings
+from ..working import Steps, Working
+from . import pauses
+
+if TYPE_CHECKING:
+    from ...capture.adjust import Adjustments
+    from ...capture.track import Progress, TrackSettings
+    from ...capture.tracker import Tracker
+
+
+def footage_path(footage: bpy.types.MovieClip) -> str:
+    """The file of a clip, in full."""
+    return os.path.normpath(bpy.path.abspath(footage.filepath, library=footage.library))
+
+
+class _Tracking(Working):
+    """What tracking and going on with it share."""
+
+    bl_options = {"REGISTER", "UNDO"}
+    clip: StringProperty(name="Clip", description="Name of the movie clip to track", options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if job.current() is not None:
+            cls.poll_message_set("FaceLift is at work")
+            return False
+        if not bpy.data.movieclips or (find_footage(context) is None and not bpy.app.background):
+            cls.poll_message_set("Open a movie clip first")
+            return False
+        return True
+
+    def footage(self, context: bpy.types.Context) -> bpy.types.MovieClip:
+        """The clip to work on. Raises FaceLiftError."""
+        footage = bpy.data.movieclips.get(self.clip) if self.clip else find_footage(context)
+        if footage is None:
+            raise FaceLiftError("No movie clip to track: open one in the Movie Clip Editor first.")
+        self.clip = footage.name
+        self.scene = context.scene.name
+        return footage
+
+    def steps(self, context: bpy.types.Context, result: list[Ready]) -> Steps:
+        scene = bpy.data.scenes.get(self.scene) or context.scene
+        footage = bpy.data.movieclips.get(self.clip)
+        scene.facelift.footage = scene.facelift.footage or footage
+        for ready in reversed(result):
+            collection = yield from fill(ready, scene, footage, Timing[scene.facelift.timing])
+            scene.facelift.take = collection
+        yield
+        clean_cache()
+        self._tell([ready.solved for ready in result])
+
+    def _tell(self, takes: list[Take]) -> None:
+        for warning in [text for take in takes for text in take.provenance.get("warnings", ())]:
+            self.report({"WARNING"}, warning)
+        frames = sum(int(take.valid.sum()) for take in takes)
+        if not takes:
+            self.report({"WARNING"}, "Tracking was stopped before a face was found")
+            return
+        self.report({"INFO"}, f"{frames} frames of {', '.join(take.actor for take in takes)} tracked")
+
+
+class FACELIFT_OT_track_footage(_Tracking, bpy.types.Operator):
+    """Find the face in the footage and animate a camera, a head, landmarks and a face with it"""
+
+    bl_idname = "facelift.track_footage"
+    bl_label = "Track Footage"
+
+    def gather(self, context: bpy.types.Context) -> job.Work:
+        footage = self.footage(context)
+        path, settings = footage_path(footage), track_settings(footage)
+        pauses.forget(path)
+        return tracking(path, settings, None, earlier_work(footage))
+
+
+class FACELIFT_OT_resume_tracking(_Tracking, bpy.types.Operator):
+    """Go on with the frame after the last one that was tracked before the stop, with the settings of then"""
+
+    bl_idname = "facelift.resume_tracking"
+    bl_label = "Resume"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        footage = find_footage(context) or next(iter(bpy.data.movieclips), None)
+        if job.current() is None and (footage is None or pauses.pause_of(footage_path(footage)) is None):
+            cls.poll_message_set("Nothing was stopped that could go on")
+            return False
+        return super().poll(context)
+
+    def gather(self, context: bpy.types.Context) -> job.Work:
+        footage = self.footage(context)
+        path = footage_path(footage)
+        pause = pauses.pause_of(path)
+        if pause is None:
+            raise FaceLiftError("Nothing was stopped that could go on: track the footage first.")
+        return tracking(path, pause.settings, pause.tracker, earlier_work(footage))
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What a person did to an actor's earlier take: it holds for the new one too."""
+
+    corrections: Corrections
+    adjustments: Adjustments
+
+
+def earlier_work(footage: bpy.types.MovieClip) -> dict[str, Earlier]:
+    """By actor, what was corrected and adjusted in the clip's takes; the smoothing is the new one's own."""
+    found = {collection["facelift_actor"]: collection for collection in takes_of(footage)}
+    for collection in found.values():
+        gather_pins(collection)
+    return {
+        actor: Earlier(corrections_of(collection), replace(wanted(collection), smoothing=None, corrected=True))
+        for actor, collection in found.items()
+    }
+
+
+def tracking(path: str, settings: TrackSettings, tracker: Tracker | None, earlier: Mapping[str, Earlier]) -> job.Work:
+    """The thread's part: the road, from where the tracker stands, and for each take all that the scene needs."""
+    folder, device, count = cache_folder(), preferences().device, threads()
+
+    def work(running: job.Job) -> list[Ready]:
+        from ...capture import track
+
+        following = tracker or track.open_tracker(path, settings, *_models(device, count))
+        takes = _drain(running, track.track_steps(path, settings, lambda: running.stopping, tracker=following))
+        pauses.remember(path, settings, following)
+        return [_ready(take, earlier.get(take.actor), folder) for take in takes]
+
+    return work
+
+
+def _models(device: str, count: int) -> tuple[Any, Any]:
+    from ...capture.faces import Detector
+    from ...capture.landmarks import Regressor
+
+    return Detector(), Regressor(threads=count, device=device)
+
+
+def _drain(running: job.Job, steps: Generator[Progress, None, list[Take]]) -> list[Take]:
+    while True:
+        try:
+            running.progress = next(steps)
+        except StopIteration as finished:
+            return finished.value
+
+
+def _ready(take: Take, earlier: Earlier | None, folder: Path) -> Ready:
+    from ...capture.adjust import Adjustments
+
+    if earlier is None:
+        return make_ready(take, Adjustments(), folder, pictured=True)
+    take = recorrected(take, earlier.corrections)
+    rest = earlier.adjustments.rest
+    known = rest is None or rest in take.frames[take.valid]
+    return make_ready(take, earlier.adjustments if known else replace(earlier.adjustments, rest=None), folder, pictured=True)
+
+
+def recorrected(take: Take, corrections: Corrections) -> Take:
+    """A new take with the corrections of an earlier one; those on frames where it has no face are told and left out."""
+    from ...capture.refine import refine
+
+    faces = set(take.frames[take.valid].tolist())
+    kept = tuple(pin for pin in corrections.pins if pin.frame in faces)
+    lost = len(corrections.pins) - len(kept)
+    if lost:
+        told = f"{lost} corrections of {take.actor} are on frames without a face now and are left out."
+        take = replace(take, provenance={**take.provenance, "warnings": [*take.provenance.get("warnings", ()), told]})
+    corrections = replace(corrections, pins=kept)
+    return refine(take, corrections) if corrections else take
+
+
+class FACELIFT_OT_stop_tracking(bpy.types.Operator):
+    """Stop tracking and build what is done so far"""
+
+    bl_idname = "facelift.stop_tracking"
+    bl_label = "Stop"
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        if job.current() is None:
+            cls.poll_message_set("Nothing is being tracked")
+            return False
+        return True
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        job.current().stop()
+        return {"FINISHED"}
+
+
+CLASSES: Final = (FACELIFT_OT_track_footage, FACELIFT_OT_resume_tracking, FACELIFT_OT_stop_tracking)
