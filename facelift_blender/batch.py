@@ -5,6 +5,7 @@ In Blender: blender -b -P facelift_blender/batch.py -- track CLIP -o DIR
 In a Python that has bpy: python facelift_blender/batch.py -- track CLIP -o DIR
 In any Python with the requirements: python facelift_blender/batch.py -- predict IMAGE... -o FILE
 Many shots, in any of these: ... -- batch SHOTS -o DIR
+Takes onto a character: blender -b CHARACTER.blend -P facelift_blender/batch.py -- retarget TAKE... -o OUT.blend
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     _add_track(verbs.add_parser("track", help="footage into an animated scene and its files"))
     _add_predict(verbs.add_parser("predict", help="faces of pictures into JSON"))
     _add_batch(verbs.add_parser("batch", help="a list of shots, a folder each, with a report"))
+    _add_retarget(verbs.add_parser("retarget", help="takes onto the characters of a .blend"))
     _add_worker(verbs.add_parser("worker"))
     return top
 
@@ -88,6 +90,25 @@ def _add_batch(verb: argparse.ArgumentParser) -> None:
     rest.add_argument("--fps", type=_positive, metavar="F", help="frame rate of image sequences (default 24)")
     rest.add_argument("--smoothing", type=_share, default=0.5, metavar="S", help="0 to 1 (default 0.5)")
     rest.add_argument("--export", type=_formats, default=_DEFAULT_FORMATS, metavar="LIST", help=f"of {FORMATS},mp4 (default %(default)s)")
+
+
+def _add_retarget(verb: argparse.ArgumentParser) -> None:
+    verb.set_defaults(run=run_retarget)
+    verb.add_argument("takes", nargs="+", type=Path, metavar="TAKE", help="takes (.take.npz); several make OUT_TAKE.blend each")
+    verb.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.blend", help="the file to write")
+    verb.add_argument("--character", type=Path, metavar="FILE.blend", help="the character's file (default: the open one)")
+    verb.add_argument(
+        "--rig", action="append", default=[], metavar="NAME", help="object of a character; again for more (default: the only one)"
+    )
+    verb.add_argument("--mapping", type=Path, metavar="FILE.json", help="a saved mapping, laid over what the names say")
+    verb.add_argument("--mode", choices=("keys", "strips"), default="keys", help="keys in the character's action, or an NLA strip")
+    verb.add_argument("--fps", default="scene", metavar="F|clip|scene", help="rate that the scene is to have (default: its own)")
+    verb.add_argument("--start", type=float, metavar="N", help="scene frame of the clip's first frame")
+    verb.add_argument("--neck", type=_share, default=0.3, metavar="S", help="the neck's share of the head's turn (default 0.3)")
+    verb.add_argument("--still-head", action="store_true", help="leave head and neck as they are")
+    verb.add_argument("--least", type=_share, default=0.0, metavar="S", help="fail where a character shows less of the face than this")
+    verb.add_argument("--export", default="", metavar="LIST", help="of fbx,glb,usd (default: none)")
+    verb.add_argument("--engine", choices=("blender", "unreal", "unity", "maya"), default="blender", help="who reads the FBX")
 
 
 def _add_worker(verb: argparse.ArgumentParser) -> None:
@@ -250,6 +271,20 @@ def _told(results: Sequence[Result]) -> int:
     for result in bad:
         print(f"FaceLift: {result.name}: {result.status}. {result.sentence}", file=sys.stderr)
     return 1 if bad else 0
+
+
+def run_retarget(options: argparse.Namespace) -> None:
+    """Bring the takes onto the characters, write the files, print the previews and what was written."""
+    from .exports.files import require_writable
+    from .exports.take_files import require_writers
+
+    formats = tuple(name.strip().lower() for name in options.export.split(",") if name.strip())
+    require_writers(("blend", *formats))
+    require_writable(options.output.parent)
+    from .exports.character_batch import read_options, run_job
+
+    for path in run_job(read_options(options, formats), partial(print, flush=True)):
+        print(path)
 
 
 def run_worker(options: argparse.Namespace) -> None:

@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "facelift_blender"
 FLOORS = {
-    "capture.types": 0, "capture.topology": 0, "rigs": 1, "capture": 2, "scene": 3, "exports": 4,
-    "ui": 5, "registration": 5, "batch": 5, "": 5,
+    "capture.types": 0, "capture.corrections": 0, "capture.topology": 0, "rigs": 1, "capture": 2, "scene": 3, "exports": 4,
+    "ui": 5, "registration": 5, "batch": 5, "api": 5, "farm": 5, "": 5,
 }  # fmt: skip
 """The floor of each folder and of each module at the root of the package; a floor imports from itself and below.
 
@@ -23,7 +23,7 @@ The types and the landmark table are the ground that all stand on."""
 WITHOUT_BPY = ("rigs", "capture", "exports.livelink", "exports.json_take")
 LATE = {"onnxruntime", "cv2", "scipy", "av"}
 """What is imported only when first needed, so that the extension is enabled at once."""
-BLENDERS_OWN = {"bpy", "bmesh", "mathutils", "gpu", "blf", "addon_utils", "idprop", "bl_operators", "bpy_extras", "bl_ui"}
+BLENDERS_OWN = {"bpy", "bmesh", "mathutils", "gpu", "gpu_extras", "blf", "addon_utils", "idprop", "bl_operators", "bpy_extras", "bl_ui"}
 SHIPPED = {"onnxruntime", "cv2", "scipy", "av", "numpy"}
 
 
