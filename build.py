@@ -139,6 +139,10 @@ def predict(arguments: argparse.Namespace) -> int:
     return batch("predict", *arguments.rest)
 
 
+def shots(arguments: argparse.Namespace) -> int:
+    return batch("batch", *arguments.rest)
+
+
 def batch(*arguments: str | Path) -> int:
     """Run the extension's own command line; its help needs no environment."""
     python = sys.executable if {"-h", "--help"} & set(arguments) else blender_environment()
@@ -312,13 +316,14 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(metavar="VERB", required=True)
 
     def verb(function: Callable[[argparse.Namespace], int], name: str, text: str, passes_on: bool = False) -> argparse.ArgumentParser:
-        sub = verbs.add_parser(name, help=text, description=text, allow_abbrev=False, add_help=function not in (demo, track, predict))
+        sub = verbs.add_parser(name, help=text, description=text, allow_abbrev=False, add_help=function not in (demo, track, predict, shots))
         sub.set_defaults(function=function, passes_on=passes_on)
         return sub
 
     verb(demo, "demo", "track the bundled clip into out/demo", passes_on=True)
     verb(track, "track", "CLIP -o DIR: track a clip; 'track --help' tells the options", passes_on=True)
     verb(predict, "predict", "IMAGE... -o FILE.json: find the faces of pictures", passes_on=True)
+    verb(shots, "batch", "SHOTS -o DIR: a list of shots, a folder each, with a report", passes_on=True)
     tests = verb(test, "test", "run the tests; further arguments are pytest's", passes_on=True)
     tests.add_argument("--blender", choices=BLENDERS, default=DEFAULT_BLENDER, help="the Blender to test in (default %(default)s)")
     tests.add_argument("--no-training", action="store_true", help="leave out the training's tests, which install PyTorch")
