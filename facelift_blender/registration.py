@@ -10,6 +10,9 @@ import bpy
 from .ui import files, job, keymaps, overlay, overlay_panel, preferences, presets, properties, sync
 from .ui.correct import operators as correct_operators
 from .ui.correct import panels as correct_panels
+from .ui.retarget import operators as retarget_operators
+from .ui.retarget import panels as retarget_panels
+from .ui.retarget import properties as retarget_properties
 from .ui.take import operators as take_operators
 from .ui.take import panels as take_panels
 from .ui.track import operators as track_operators
@@ -18,17 +21,20 @@ from .ui.track import pauses
 
 _CLASSES: Final = (
     *properties.CLASSES,
+    *retarget_properties.CLASSES,
     *preferences.CLASSES,
     *presets.CLASSES,
     *track_operators.CLASSES,
     *correct_operators.CLASSES,
     *take_operators.CLASSES,
+    *retarget_operators.CLASSES,
     *track_panels.CLASSES,
     *correct_panels.CLASSES,
     *take_panels.CLASSES,
+    *retarget_panels.CLASSES,
     *overlay_panel.CLASSES,
 )
-_ATTACHED: Final = (properties, sync, files, keymaps, overlay)
+_ATTACHED: Final = (properties, retarget_properties, sync, files, keymaps, overlay)
 """What hooks itself in beside the classes."""
 
 

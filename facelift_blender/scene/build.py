@@ -23,7 +23,7 @@ from .face_mesh import build_face, face_tracks
 from .fit import fit_head
 from .head import build_head, build_landmarks, head_track, landmark_tracks
 from .ownership import Home, ensure_collection, member
-from .timing import Timing, match_scene, scene_frames
+from .timing import Timing, match_scene, scene_frames, show_frame
 
 LONG_GAP: Final = 0.5
 """Seconds without a face over which nothing is interpolated: the last value holds, and the face is hidden."""
@@ -99,7 +99,7 @@ def build_steps(
     yield from _write_action(home, tracks)
     member(home.collection, "Head")["take"] = settings.take_path
     yield
-    scene.frame_set(int(np.clip(scene.frame_current, np.floor(frames[0]), np.ceil(frames[-1]))))
+    show_frame(scene, int(np.clip(scene.frame_current, np.floor(frames[0]), np.ceil(frames[-1]))))
     return home.collection
 
 

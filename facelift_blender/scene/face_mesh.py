@@ -51,6 +51,16 @@ def build_face(
     return home.child("Face", parent, member(home.collection, "Face mesh"))
 
 
+def add_head(scene: bpy.types.Scene, head: Head) -> bpy.types.Object:
+    """The head as it ships, with its 52 shape keys, as an object of the person's own: a character to try things on."""
+    vertices = axes.head_points(head.vertices) / scene.unit_settings.scale_length
+    thing = bpy.data.objects.new("Demo Head", _new_mesh("Demo Head", head, vertices))
+    scene.collection.objects.link(thing)
+    for _ in _write_shapes(thing, vertices, axes.head_points(head.shapes) / scene.unit_settings.scale_length):
+        pass
+    return thing
+
+
 def _new_mesh(name: str, head: Head, vertices: Array) -> bpy.types.Mesh:
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata(vertices, [], head.faces)

@@ -7,6 +7,7 @@ The markers of an actor are tracks of a tracking object of their own, so that th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import bpy
@@ -66,9 +67,19 @@ def show(footage: bpy.types.MovieClip, actor: str, sheet: Sheet, landmarks: Iter
 
 
 def _new_track(owner: bpy.types.MovieTrackingObject, name: str, footage: bpy.types.MovieClip, sheet: Sheet) -> bpy.types.MovieTrackingTrack:
-    track = owner.tracks.new(name=name, frame=max(1, int(sheet.frames[0]) - footage.frame_offset))
+    with _small_patterns(footage.tracking.settings):
+        track = owner.tracks.new(name=name, frame=max(1, int(sheet.frames[0]) - footage.frame_offset))
     _reach(track, footage, sheet)
     return track
+
+
+@contextmanager
+def _small_patterns(settings: bpy.types.MovieTrackingSettings) -> Iterator[None]:
+    """New markers are drawn small, so that those of a mouth can be told apart."""
+    before = settings.default_pattern_size, settings.default_search_size
+    settings.default_pattern_size, settings.default_search_size = 7, 21
+    yield
+    settings.default_pattern_size, settings.default_search_size = before
 
 
 def _reach(track: bpy.types.MovieTrackingTrack, footage: bpy.types.MovieClip, sheet: Sheet) -> None:

@@ -61,3 +61,9 @@ def rate_parts(fps: float) -> tuple[int, float]:
     if abs(fps - float(ntsc)) < 2e-3:
         return nominal, 1.001
     return nominal, (1.0 if abs(fps - nominal) < 1e-4 else nominal / fps)
+
+
+def show_frame(scene: bpy.types.Scene, frame: int) -> None:
+    """Go to a frame at once, in the Movie Clip Editors too, which follow the property and not `frame_set`."""
+    scene.frame_set(frame)
+    scene.frame_current = frame

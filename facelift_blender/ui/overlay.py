@@ -14,7 +14,8 @@ from ..capture.types import Array
 from ..scene.ownership import member
 from ..scene.sight import Sight, Viewer
 from ..scene.storage import locate, read_take
-from .finding import clip_frame, takes_of
+from ..scene.timing import first_frame
+from .finding import takes_of
 from .working import redraw
 
 SURE: Final = np.array([0.30, 1.0, 0.45, 1.0])
@@ -79,7 +80,7 @@ def _draw() -> None:
         return
     for collection in takes_of(space.clip):
         viewer = None if collection.hide_viewport else viewer_of(collection)
-        sight = viewer.look(clip_frame(context, collection)) if viewer else None
+        sight = viewer.look(space.clip_user.frame_current - first_frame(space.clip) + 1) if viewer else None
         if sight is not None:
             _draw_sight(sight, chosen, _to_region(context.region, viewer.take.clip.width, viewer.take.clip.height))
 
@@ -102,7 +103,8 @@ def _draw_sight(sight: Sight, chosen: bpy.types.PropertyGroup, place: Any) -> No
     if chosen.show_gaze:
         _draw_lines(place(sight.gaze), _GAZE, 2.5)
     if chosen.show_points:
-        _draw_points(place(sight.points), sight.confidence)
+        points = place(sight.points)
+        _draw_points(points, sight.confidence, dot_radius(points))
     gpu.state.blend_set("NONE")
 
 
@@ -122,13 +124,19 @@ def _draw_lines(lines: Array, color: tuple[float, ...], width: float) -> None:
     batch.draw(shader)
 
 
-def _draw_points(points: Array, confidence: Array) -> None:
+def dot_radius(points: Array) -> float:
+    """Pixels of a dot for landmarks (N, 2) in the region: small on a small face, so that they stay apart."""
+    height = float(np.ptp(points[np.isfinite(points).all(axis=1), 1])) if np.isfinite(points).any() else 0.0
+    return min(max(0.009 * height, 1.0), 4.0)
+
+
+def _draw_points(points: Array, confidence: Array, radius: float) -> None:
     """A disc each, made of triangles: a point's size is not told the same way in every Blender."""
     import gpu
     from gpu_extras.batch import batch_for_shader
 
     shown = np.isfinite(points).all(axis=1)
-    positions, colors = discs(points[shown], np.nan_to_num(confidence[shown]), 2.5 * bpy.context.preferences.system.ui_scale)
+    positions, colors = discs(points[shown], np.nan_to_num(confidence[shown]), radius)
     shader = gpu.shader.from_builtin("FLAT_COLOR")
     batch_for_shader(shader, "TRIS", {"pos": positions, "color": colors}).draw(shader)
 

@@ -16,6 +16,8 @@ from . import job
 SLICE: Final = 0.03
 """Seconds that Blender may be kept at a time."""
 _TICK: Final = 0.05
+_TOLD: Final = 0.25
+"""Seconds between two tellings of the progress: drawing costs the time that tracking wants."""
 
 Steps = Generator[None, None, None]
 
@@ -31,12 +33,14 @@ def run_slice(steps: Steps, seconds: float = SLICE) -> bool:
     return False
 
 
-def redraw() -> None:
-    """Draw again the areas that carry FaceLift's panels."""
+def redraw(panels_only: bool = False) -> None:
+    """Draw again the editors that carry FaceLift's panels, or the panels alone."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type in {"CLIP_EDITOR", "VIEW_3D"}:
-                area.tag_redraw()
+                for region in area.regions:
+                    if region.type == "UI" or not panels_only:
+                        region.tag_redraw()
 
 
 class Working:
@@ -95,6 +99,7 @@ class Working:
     _job: job.Job | None = None
     _timer: bpy.types.Timer | None = None
     _steps: Steps | None = None
+    _told, _told_at = "", 0.0
 
     def _step(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if self._steps is not None:
@@ -103,7 +108,7 @@ class Working:
             self._job.stop()
             return {"RUNNING_MODAL"}
         if event.type == "TIMER":
-            self._show(context, f"FaceLift: {self._job.station()}, {self._job.pace()}   (Esc: stop and keep what is done)")
+            self._tell(context, f"FaceLift: {self._job.station()}, {self._job.pace()}   (Esc: stop and keep what is done)")
             if self._job.done:
                 self._steps = self.steps(context, self._job.result())
         return {"PASS_THROUGH"}
@@ -125,12 +130,14 @@ class Working:
         if self._timer is not None:
             context.window_manager.event_timer_remove(self._timer)
             self._timer = None
-            self._show(context, None)
+            context.workspace.status_text_set(None)
         redraw()
 
-    def _show(self, context: bpy.types.Context, text: str | None) -> None:
-        context.workspace.status_text_set(text)
-        redraw()
+    def _tell(self, context: bpy.types.Context, text: str) -> None:
+        if text != self._told and time.monotonic() - self._told_at > _TOLD:
+            self._told, self._told_at = text, time.monotonic()
+            context.workspace.status_text_set(text)
+            redraw(panels_only=True)
 
     def _fail(self, error: FaceLiftError) -> set[str]:
         self.report({"ERROR"}, str(error))

@@ -16,7 +16,7 @@ from ...scene import markers
 from ...scene.markers import Sheet
 from ...scene.ownership import member
 from ...scene.storage import find_file, read_take, take_of
-from ...scene.timing import Timing, first_frame
+from ...scene.timing import Timing, first_frame, show_frame
 from .. import job
 from ..filling import Ready, corrections_of, fill, gather_pins, make_ready, put_markers, wanted
 from ..finding import clip_frame, clip_of, find_take, needs_quiet_take, needs_take
@@ -73,6 +73,8 @@ class FACELIFT_OT_show_markers(_OnMarkers, bpy.types.Operator):
         footage, pins = clip_of(collection), corrections_of(collection).pins
         for _ in markers.show(footage, collection["facelift_actor"], Sheet.of(take), landmarks, pins):
             pass
+        if context.space_data is not None and context.space_data.type == "CLIP_EDITOR":
+            context.space_data.show_track_path = False
         self.report({"INFO"}, f"{len(landmarks)} points are markers: move one, then press Refine")
         return {"FINISHED"}
 
@@ -212,7 +214,7 @@ class _Jumping:
 
     def jump(self, context: bpy.types.Context, frame: int) -> None:
         """Show a clip frame."""
-        context.scene.frame_set(first_frame(clip_of(find_take(context))) + frame - 1)
+        show_frame(context.scene, first_frame(clip_of(find_take(context))) + frame - 1)
         redraw()
 
 

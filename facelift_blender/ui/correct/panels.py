@@ -11,7 +11,7 @@ from bpy.app.translations import pgettext_iface as tr
 from ...capture import topology
 from ...scene import markers
 from ..finding import clip_frame, clip_of, find_take
-from ..layouts import InClipEditor, split
+from ..layouts import InClipEditor, letters, notes, split
 
 
 class FACELIFT_UL_pins(bpy.types.UIList):
@@ -64,7 +64,7 @@ class FACELIFT_PT_correct(InClipEditor, bpy.types.Panel):
         layout.prop(chosen, "before", text="Before Corrections", toggle=True)
         footage = clip_of(collection)
         if footage is not None and markers.tracks_of(footage, collection["facelift_actor"]):
-            layout.label(text="Move markers on the plate, then Refine", icon="INFO")
+            notes(layout, [tr("Move markers on the plate, then Refine")], letters(context), "INFO")
 
 
 class FACELIFT_PT_corrections(InClipEditor, bpy.types.Panel):

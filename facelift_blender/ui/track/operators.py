@@ -68,9 +68,9 @@ class _Tracking(Working):
             scene.facelift.take = collection
         yield
         clean_cache()
-        self._tell([ready.solved for ready in result])
+        self._report([ready.solved for ready in result])
 
-    def _tell(self, takes: list[Take]) -> None:
+    def _report(self, takes: list[Take]) -> None:
         for warning in [text for take in takes for text in take.provenance.get("warnings", ())]:
             self.report({"WARNING"}, warning)
         frames = sum(int(take.valid.sum()) for take in takes)

@@ -1,0 +1,469 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The quick start's pictures, taken from the real window while it is used: clicks, keys, the mouse.
+
+    python docs/quick_start.py BLENDER -o docs/quick_start [--clip CLIP] [--full]
+
+BLENDER has FaceLift installed. Needs an X display to itself (Xvfb is started if there is none), xdotool and ImageMagick.
+Each step is checked in the scene; the exit status is 0 when all were right. --full takes a PNG of every step as it is, not
+only the small ones for the documentation. The same file runs inside Blender, where it tells what to press next.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+SIZE = (1600, 900)
+COLORS = 96
+ROOT = Path(__file__).resolve().parent.parent
+Command = tuple[Any, ...]
+
+
+# ---------------------------------------------------------------- outside: fingers and eyes
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("blender")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--clip", type=Path, default=ROOT / "models" / "performer" / "demo.mp4")
+    parser.add_argument("--full", action="store_true")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, display() as environment:
+        return perform(options, Path(folder), environment)
+
+
+@contextmanager
+def display() -> Iterator[dict[str, str]]:
+    """The environment of a display: the one that is there, or a virtual one."""
+    if os.environ.get("DISPLAY"):
+        yield dict(os.environ)
+        return
+    environment = os.environ | {"DISPLAY": ":97", "LIBGL_ALWAYS_SOFTWARE": "1"}
+    server = subprocess.Popen(["Xvfb", ":97", "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24", "+extension", "GLX", "-noreset"])
+    time.sleep(2)
+    manager = subprocess.Popen(["openbox"], env=environment) if shutil.which("openbox") else None
+    try:
+        yield environment
+    finally:
+        for process in filter(None, (manager, server)):
+            process.terminate()
+
+
+def perform(options: argparse.Namespace, folder: Path, environment: dict[str, str]) -> int:
+    """Start Blender and do what it asks for, line by line."""
+    arguments = ["-p", "0", "0", *map(str, SIZE), "-P", __file__, "--", str(options.clip.resolve()), str(folder)]
+    command = [options.blender, *arguments]
+    blender = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    status = 1
+    for line in blender.stdout:
+        word, *rest = line.split() or [""]
+        if word == "END":
+            status = int(rest[0])
+            break
+        if word == "DO":
+            number, action, *details = rest
+            act(action, details, options, environment)
+            (folder / number).touch()
+        else:
+            print(line, end="", flush=True)
+    blender.terminate()
+    return status
+
+
+def act(action: str, details: list[str], options: argparse.Namespace, environment: dict[str, str]) -> None:
+    """One thing that a person does."""
+    if action == "shot":
+        take_picture(options.output / f"{details[0]}.png", options.full, environment)
+        return
+    tool = {
+        "move": ["mousemove", *details, "sleep", "0.4", "mousemove_relative", "2", "1", "sleep", "0.2"],
+        "click": ["mousemove", *details, "sleep", "0.5", "mousemove_relative", "2", "1", "sleep", "0.5", "click", "1"],
+        "key": ["key", *details],
+    }[action]
+    subprocess.run(["xdotool", *tool], env=environment, check=True)
+
+
+def take_picture(path: Path, full: bool, environment: dict[str, str]) -> None:
+    """The screen as a PNG, with few colours so that it stays small."""
+    reduce = [] if full else ["-resize", "1280x", "+dither", "-colors", str(COLORS), "-define", "png:compression-level=9"]
+    subprocess.run(["import", "-window", "root", *reduce, str(path)], env=environment, check=True)
+    print(f"picture {path.name}: {path.stat().st_size // 1000} kB", flush=True)
+
+
+# ---------------------------------------------------------------- inside: the story
+
+
+def inside() -> None:
+    """Tell the story from a timer, so that Blender lives between its steps."""
+    import bpy
+
+    clip, folder = sys.argv[sys.argv.index("--") + 1 :]
+    teller = Teller(Story(clip).steps(), Path(folder))
+    bpy.context.preferences.view.show_splash = False
+    bpy.app.timers.register(teller.tick, first_interval=4.0)
+
+
+class Teller:
+    """Runs the steps: a number is a pause in seconds, a function is waited for until it is true, a tuple is for the outside."""
+
+    def __init__(self, steps: Generator[Any, None, None], folder: Path) -> None:
+        self.steps, self.folder, self.count = steps, folder, 0
+        self.waiting: Any = None
+        self.patience = 0.0
+
+    def tick(self) -> float | None:
+        """One look: wait on, or take the next step."""
+        try:
+            if self.waiting is not None and not self.waiting():
+                if time.monotonic() > self.patience:
+                    raise TimeoutError("A step took too long.")
+                return 0.1
+            return self._next()
+        except StopIteration:
+            print("END 0", flush=True)
+        except Exception:  # noqa: BLE001  whatever went wrong ends the story with its trace
+            import traceback
+
+            traceback.print_exc()
+            print("END 1", flush=True)
+        return None
+
+    def _next(self) -> float:
+        step, self.waiting, self.patience = next(self.steps), None, time.monotonic() + 600
+        if isinstance(step, tuple):
+            self.count += 1
+            mark = self.folder / str(self.count)
+            self.waiting = mark.exists
+            print("DO", self.count, *step, flush=True)
+        elif callable(step):
+            self.waiting = step
+        return float(step) if isinstance(step, (int, float)) else 0.1
+
+
+class Story:
+    """What a new user does, from an open clip to a character that speaks."""
+
+    def __init__(self, clip: str) -> None:
+        self.clip = clip
+
+    def steps(self) -> Generator[Any, None, None]:
+        yield from self.lay_out()
+        yield from self.open_clip()
+        yield from self.track_and_stop()
+        yield from self.resume()
+        yield from self.look_through()
+        yield from self.correct()
+        yield from self.smooth()
+        yield from self.retarget()
+        yield from self.export()
+
+    # ------------------------------------------------ the window
+
+    def areas(self, kind: str) -> list[Any]:
+        import bpy
+
+        return sorted((area for area in bpy.context.window.screen.areas if area.type == kind), key=lambda area: area.x)
+
+    def area(self, kind: str) -> Any:
+        return self.areas(kind)[0]
+
+    def region(self, kind: str, part: str = "WINDOW") -> Any:
+        return next(region for region in self.area(kind).regions if region.type == part)
+
+    def override(self, kind: str) -> Any:
+        import bpy
+
+        return bpy.context.temp_override(window=bpy.context.window, area=self.area(kind), region=self.region(kind))
+
+    def on_screen(self, region: Any, x: float, y: float) -> tuple[int, int]:
+        """A place in a region, counted from its bottom left, as the mouse counts it."""
+        import bpy
+
+        return round(region.x + x), round(bpy.context.window.height - region.y - y)
+
+    def middle(self, kind: str) -> tuple[int, int]:
+        region = self.region(kind)
+        return self.on_screen(region, region.width * 0.3, region.height * 0.3)
+
+    def press(self, kind: str, letter: str) -> Generator[Any, None, None]:
+        """FaceLift's key over an editor."""
+        yield ("move", *self.middle(kind))
+        yield ("key", f"ctrl+alt+shift+{letter}")
+        yield 1.0
+
+    def lay_out(self) -> Generator[Any, None, None]:
+        import bpy
+
+        for thing in list(bpy.data.objects):
+            bpy.data.objects.remove(thing)
+        with self.override("VIEW_3D"):
+            bpy.ops.screen.area_split(direction="VERTICAL", factor=0.55)
+        yield 1.5
+        self.areas("VIEW_3D")[0].type = "CLIP_EDITOR"
+        yield 1.0
+        for kind in ("CLIP_EDITOR", "VIEW_3D"):
+            space = self.area(kind).spaces.active
+            space.show_region_ui, space.show_region_toolbar = True, False
+        yield 1.5
+        self.choose_tabs()
+        yield 1.0
+
+    def choose_tabs(self) -> None:
+        for kind in ("CLIP_EDITOR", "VIEW_3D"):
+            self.region(kind, "UI").active_panel_category = "FaceLift"
+
+    # ------------------------------------------------ the steps
+
+    def open_clip(self) -> Generator[Any, None, None]:
+        import bpy
+
+        path = Path(self.clip)
+        with self.override("CLIP_EDITOR"):
+            bpy.ops.clip.open(directory=str(path.parent), files=[{"name": path.name}])
+        yield 1.5
+        with self.override("CLIP_EDITOR"):
+            bpy.ops.clip.view_all(fit_view=True)
+            bpy.ops.clip.view_zoom_ratio(ratio=1.0)
+            bpy.ops.clip.view_pan(offset=(90.0, 0.0))
+        self.choose_tabs()
+        yield 1.5
+        bpy.ops.ed.undo_push(message="Open Clip")
+        yield ("shot", "1_open")
+
+    def track_and_stop(self) -> Generator[Any, None, None]:
+        yield ("click", *self.track_button())
+        yield 2.0
+        if not self.running():
+            yield from self.press("CLIP_EDITOR", "t")
+        check(self.running(), "tracking runs")
+        yield lambda: self.job().progress is not None and self.job().progress.done >= 20
+        self.watch = Heart()
+        yield 4.0
+        yield ("shot", "2_tracking")
+        told = self.watch.stop()
+        yield ("move", *self.middle("CLIP_EDITOR"))
+        yield ("key", "Escape")
+        self.watch = Heart()
+        yield lambda: not self.running()
+        print(f"window while tracking: {told}; while it fills the scene: {self.watch.stop()}", flush=True)
+        yield 1.5
+        self.stopped = len(self.take())
+        check(0 < self.stopped < self.frames(), f"{self.stopped} of {self.frames()} frames are kept after Esc")
+        yield ("shot", "3_stopped")
+
+    def resume(self) -> Generator[Any, None, None]:
+        import bpy
+
+        with self.override("CLIP_EDITOR"):
+            bpy.ops.facelift.resume_tracking("INVOKE_DEFAULT")
+        yield lambda: not self.running()
+        yield 2.0
+        check(len(self.take()) == self.frames(), f"all {self.frames()} frames after Resume")
+        bpy.context.scene.frame_set(min(60, self.frames()))
+        yield 1.5
+        yield ("shot", "4_tracked")
+
+    def look_through(self) -> Generator[Any, None, None]:
+        import bpy
+
+        yield from self.press("VIEW_3D", "c")
+        view = self.area("VIEW_3D").spaces.active.region_3d.view_perspective
+        check(view == "CAMERA", "the view looks through the camera")
+        self.area("VIEW_3D").spaces.active.shading.type = "SOLID"
+        bpy.context.scene.facelift.show_head = True
+        yield 1.5
+        yield ("shot", "5_camera")
+
+    def correct(self) -> Generator[Any, None, None]:
+        import bpy
+        import numpy as np
+
+        yield from self.press("CLIP_EDITOR", "w")
+        first = bpy.context.scene.frame_current
+        yield ("shot", "6_worst")
+        yield from self.press("CLIP_EDITOR", "w")
+        check(bpy.context.scene.frame_current != first, f"worst frames {first} and {bpy.context.scene.frame_current}")
+        with self.override("CLIP_EDITOR"):
+            bpy.ops.facelift.show_markers("INVOKE_DEFAULT", which="REGION")
+            bpy.ops.clip.select_all(action="DESELECT")
+        yield 1.0
+        frame = bpy.context.scene.frame_current
+        track = self.tracks()["lip_outer_10"]
+        before = np.array(track.markers.find_frame(frame).co)
+        track.select = True
+        yield 0.5
+        yield from self.drag(track, frame)
+        after = np.array(track.markers.find_frame(frame).co)
+        check(np.abs(after - before).max() > 1e-3, "the marker moved under the mouse")
+        yield ("shot", "7_marker")
+        untouched = self.take()
+        yield from self.press("CLIP_EDITOR", "r")
+        yield lambda: not self.running()
+        yield 1.5
+        self.judge_refine(untouched, frame, after)
+        yield ("shot", "8_refined")
+
+    def drag(self, track: Any, frame: int) -> Generator[Any, None, None]:
+        """Grab the selected marker with G and put it down some pixels lower."""
+        region = self.region("CLIP_EDITOR")
+        x, y = region.view2d.view_to_region(*track.markers.find_frame(frame).co, clip=False)
+        place = self.on_screen(region, x, y)
+        yield ("move", *place)
+        yield ("key", "g")
+        yield 1.5
+        yield ("click", place[0] + 4, place[1] + 9)
+        yield 1.0
+
+    def judge_refine(self, before: Any, frame: int, place: Any) -> None:
+        """The corrected point is where it was put, and nothing moved beyond the falloff."""
+        import numpy as np
+
+        module = sys.modules[type(self.take()).__module__.rpartition(".")[0] + ".take"]
+        take = self.take()
+        row = int(np.flatnonzero(take.frames == frame)[0])
+        landmark = self.topology().NAMES.index("lip_outer_10")
+        goal = place * [1, -1] * [take.clip.width, take.clip.height] + [0, take.clip.height]
+        miss = float(np.linalg.norm(module.project(take)[row, landmark] - goal))
+        check(miss < 0.5, f"the refined point is {miss:.3f} px from the marker")
+        far = np.abs(take.frames - frame) > self.collection().facelift.falloff
+        check(np.array_equal(before.landmarks[far], take.landmarks[far]), f"{far.sum()} frames beyond the falloff are bit by bit the same")
+
+    def smooth(self) -> Generator[Any, None, None]:
+        import bpy
+
+        sync = sys.modules[self.package() + ".ui.sync"]
+        before = self.take().provenance["smoothing"]
+        heart = Heart()
+        self.collection().facelift.mouth = 0.1
+        yield 1.0
+        yield lambda: not sync.is_busy()
+        yield 1.0
+        print(f"window while a slider acts: {heart.stop()}", flush=True)
+        check(self.take().provenance["smoothing"] != before, "the slider acted without tracking")
+        bpy.ops.ed.undo_push(message="Smooth")
+        yield ("shot", "9_smooth")
+
+    def retarget(self) -> Generator[Any, None, None]:
+        import bpy
+
+        with self.override("VIEW_3D"):
+            bpy.ops.facelift.add_head("INVOKE_DEFAULT")
+            bpy.ops.facelift.match_rig("INVOKE_DEFAULT")
+        yield 1.0
+        rig = bpy.context.scene.facelift_rig
+        check(len(rig.facelift.channels) == 52, "52 channels are matched on the demo head")
+        with self.override("VIEW_3D"):
+            bpy.ops.facelift.retarget("INVOKE_DEFAULT")
+            bpy.ops.view3d.view_selected() if bpy.ops.view3d.view_selected.poll() else None
+        yield 1.5
+        moved = rig.data.shape_keys.animation_data
+        check(moved is not None and moved.action is not None, "the demo head has keys")
+        yield ("shot", "10_retarget")
+
+    def export(self) -> Generator[Any, None, None]:
+        import bpy
+
+        folder = Path(tempfile.mkdtemp())
+        for kind, name in (("livelink", "take.csv"), ("json", "take.json"), ("fbx", "take.fbx")):
+            getattr(bpy.ops.facelift, f"export_{kind}")(filepath=str(folder / name))
+            check((folder / name).stat().st_size > 1000, f"{name} is written")
+        with self.override("CLIP_EDITOR"):
+            bpy.ops.facelift.export_review(filepath=str(folder / "review.html"))
+        yield lambda: not self.running()
+        check((folder / "review.html").stat().st_size > 10000, "review.html is written")
+        shutil.rmtree(folder)
+        yield ("shot", "11_exported")
+
+    # ------------------------------------------------ what is there
+
+    def package(self) -> str:
+        return next(name for name in sys.modules if name.endswith("facelift_blender") and hasattr(sys.modules[name], "register"))
+
+    def job(self) -> Any:
+        return sys.modules[self.package() + ".ui.job"].current()
+
+    def running(self) -> bool:
+        return self.job() is not None
+
+    def topology(self) -> Any:
+        return sys.modules[self.package() + ".capture.topology"]
+
+    def collection(self) -> Any:
+        import bpy
+
+        return bpy.context.scene.facelift.take
+
+    def take(self) -> Any:
+        return sys.modules[self.package() + ".scene.storage"].take_of(self.collection())
+
+    def frames(self) -> int:
+        import bpy
+
+        return bpy.data.movieclips[0].frame_duration
+
+    def tracks(self) -> Any:
+        import bpy
+
+        return bpy.data.movieclips[0].tracking.objects["FaceLift Actor 1"].tracks
+
+    def track_button(self) -> tuple[int, int]:
+        """The middle of Track Footage, from how high Blender draws the panel's rows."""
+        import bpy
+
+        region = self.region("CLIP_EDITOR", "UI")
+        unit = 20 * bpy.context.preferences.system.ui_scale
+        return self.on_screen(region, region.width * 0.45, region.height - 13.6 * unit)
+
+
+class Heart:
+    """Beats a hundred times a second while Blender answers; tells the longest that it did not, and what of it was Blender's own work."""
+
+    def __init__(self) -> None:
+        import bpy
+
+        self.gaps: list[float] = []
+        self.worked: list[float] = []
+        self.last, self.spent = time.perf_counter(), time.thread_time()
+        self.on = True
+        bpy.app.timers.register(self.beat, first_interval=0.01)
+
+    def beat(self) -> float | None:
+        now, spent = time.perf_counter(), time.thread_time()
+        self.gaps.append(now - self.last)
+        self.worked.append(spent - self.spent)
+        self.last, self.spent = now, spent
+        return 0.01 if self.on else None
+
+    def stop(self) -> str:
+        """The longest pause between beats and the most processor time of the main thread in one, in milliseconds."""
+        self.on = False
+        gaps, worked = sorted(self.gaps), sorted(self.worked)
+        if not gaps:
+            return "no beats"
+        middle = gaps[len(gaps) // 2]
+        return f"{len(gaps)} beats, median {1e3 * middle:.0f} ms, longest {1e3 * gaps[-1]:.0f} ms, most work {1e3 * worked[-1]:.0f} ms"
+
+
+def check(right: bool, what: str) -> None:
+    """Say what was checked, and stop the story where it is wrong."""
+    print(("right: " if right else "WRONG: ") + what, flush=True)
+    if not right:
+        raise AssertionError(what)
+
+
+if __name__ == "__main__":
+    if "bpy" in sys.modules:
+        inside()
+    else:
+        sys.exit(main())
