@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .crops import Box, box_of_landmarks
+from .crops import Box, box_of_landmarks, on_grid
 from .types import Image, Observations
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Actor:
 
     def see(self, frame: int, estimate: Estimate) -> None:
         self.estimates[frame] = estimate
-        self.box = box_of_landmarks(estimate.landmarks_2d)
+        self.box = on_grid(box_of_landmarks(estimate.landmarks_2d))
         self.last_frame, self.lost = frame, False
 
     @property

@@ -8,6 +8,7 @@ tracking cut their crops here, alike.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,10 @@ Box = tuple[float, float, float, float]
 
 MARGIN = 1.3
 """Side of the crop over the longer side of the landmarks' box."""
+
+
+SIDES_AN_OCTAVE, STEPS_A_SIDE = 64, 256
+"""How coarse the grid of the crops is: by size, and by place."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,20 @@ def crop_of_box(box: Box, focal: float, center: tuple[float, float], size: int, 
     """The crop about a face's box."""
     x, y, width, height = box
     return look_through(x + width / 2, y + height / 2, max(width, height) * margin, focal, center, size)
+
+
+def on_grid(box: Box) -> Box:
+    """The box moved and scaled a little (half a percent of its side at most), onto a grid of sizes and places.
+
+    Trackers that come to a face by different ways, each box made from the frame before, soon look through one and the same crop
+    and agree from then on.
+    """
+    longest = max(box[2], box[3], 1e-6)
+    side = 2.0 ** (round(math.log2(longest) * SIDES_AN_OCTAVE) / SIDES_AN_OCTAVE)
+    step = side / STEPS_A_SIDE
+    width, height = box[2] * side / longest, box[3] * side / longest
+    x, y = round((box[0] + box[2] / 2) / step) * step, round((box[1] + box[3] / 2) / step) * step
+    return x - width / 2, y - height / 2, width, height
 
 
 def box_of_landmarks(landmarks_2d: Array) -> Box:

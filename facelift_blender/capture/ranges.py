@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from .actors import REJOIN_SECONDS, SAME_FACE, Actor, overlap
+from .actors import REJOIN_SECONDS, SAME_FACE, Actor, is_near, overlap
 from .crops import box_of_landmarks
 from .tracker import Tracker
 
@@ -38,7 +38,7 @@ def join(trackers: Sequence[Tracker], ranges: Sequence[Range]) -> Tracker:
     """One tracker that has seen what the trackers of the ranges have, in their order."""
     whole = trackers[0].copy()
     for tracker, part in zip(trackers[1:], ranges[1:], strict=True):
-        _add(whole.actors, tracker.actors, part.start)
+        _add(whole.actors, tracker.actors, part.start, REJOIN_SECONDS * tracker.clip.fps)
         again = sum(frame not in tracker.clip.missing for frame in range(part.lead, part.start))
         whole.read += max(tracker.read - again, 0)
         whole.frame, whole.spent = tracker.frame, whole.spent + tracker.spent
@@ -46,12 +46,13 @@ def join(trackers: Sequence[Tracker], ranges: Sequence[Range]) -> Tracker:
     return whole
 
 
-def _add(actors: list[Actor], later: Sequence[Actor], start: int) -> None:
+def _add(actors: list[Actor], later: Sequence[Actor], start: int, horizon: float) -> None:
     """Give each later actor's frames from `start` on to the actor whose face it is, or take it up as a new one."""
     free = list(actors)
     for actor in sorted(later, key=lambda actor: actor.seen, reverse=True):
         new = {frame: estimate for frame, estimate in actor.estimates.items() if frame >= start}
         same = next((other for other in free if _is_same(actor, other)), None)
+        same = same or next((other for other in free if _comes_back(actor, other, horizon)), None)
         if same is not None:
             free.remove(same)
             same.estimates.update(new)
@@ -67,3 +68,11 @@ def _is_same(actor: Actor, other: Actor) -> bool:
         return False
     boxes = [box_of_landmarks(one.estimates[max(shared)].landmarks_2d) for one in (actor, other)]
     return overlap(*boxes) > SAME_FACE
+
+
+def _comes_back(actor: Actor, other: Actor, horizon: float) -> bool:
+    """The actor enters soon after the other one was lost, about where it went, as in `Tracker`."""
+    if not actor.estimates or other.closed:
+        return False
+    first = min(actor.estimates)
+    return 0 < first - other.last_frame <= horizon and is_near(other.box, box_of_landmarks(actor.estimates[first].landmarks_2d))

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facelift_blender.capture.crops import box_of_landmarks, crop_of_box, look_through, turn_towards
+from facelift_blender.capture.crops import box_of_landmarks, crop_of_box, look_through, on_grid, turn_towards
 
 CENTER = (640.0, 360.0)
 places = st.tuples(st.floats(20, 1260), st.floats(20, 700))
@@ -60,3 +60,19 @@ def test_box_holds_the_landmarks_and_the_crop_has_a_margin() -> None:
     inside = crop_of_box(box, 2000.0, CENTER, 128).to_crop(landmarks)
     assert inside.min() > 10
     assert inside.max() < 118
+
+
+@given(st.floats(-500, 4000), st.floats(-500, 4000), st.floats(20, 3000), st.floats(0.5, 2.0))
+def test_a_box_on_the_grid_is_about_the_same_and_stays(x: float, y: float, side: float, aspect: float) -> None:
+    box = (x, y, side, side * aspect)
+    near = on_grid(box)
+    assert np.allclose(near, box, atol=0.011 * max(box[2:]))
+    assert np.allclose(on_grid(near), near, atol=1e-6 * max(box[2:]))
+
+
+@given(st.floats(0, 2000), st.floats(0, 2000), st.floats(50, 1000), st.integers(0, 2**32 - 1))
+def test_boxes_that_nearly_agree_mostly_become_one(x: float, y: float, side: float, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    boxes = [(x, y, side, side) + random.normal(0, side / 3000, 4) for _ in range(40)]
+    centres = {tuple(np.round([a + c / 2, b + d / 2, max(c, d)], 6)) for a, b, c, d in map(on_grid, boxes)}
+    assert len(centres) <= 12
