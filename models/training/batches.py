@@ -25,15 +25,26 @@ KNOWN = ("points", "focal", "rotation", "translation", "landmarks")
 
 
 class Half:
-    """One half of the training set: samples of one store or several, or a `share` of them, drawn at random."""
+    """One half of the training set: samples of one store or several, or a `share` of them, drawn at random.
 
-    def __init__(self, folders: list[Path], picture: int, seed: int, negatives: float = 0.0, share: slice = slice(None)) -> None:
+    `identities`: only the first so many lifted faces, 0 for all.
+    """
+
+    def __init__(
+        self, folders: list[Path], picture: int, seed: int, negatives: float = 0.0, share: slice = slice(None), identities: int = 0
+    ) -> None:
         stores = [Store(folder).open() for folder in folders]
         self.pictures = [pictures for pictures, _ in stores]
         self.tables = [table for _, table in stores]
-        self.index = [(k, i) for k, table in enumerate(self.tables) for i in range(len(table["ends"]) - 1)][share]
+        index = [(k, i) for k, table in enumerate(self.tables) for i in range(len(table["ends"]) - 1)]
+        self.index = (index if identities == 0 else self._of_identities(index, identities))[share]
         self.picture, self.negatives = picture, negatives
         self.seed, self.random = seed, np.random.default_rng(seed)
+
+    def _of_identities(self, index: list[tuple[int, int]], count: int) -> list[tuple[int, int]]:
+        faces = [self.tables[store]["landmarks"][i].tobytes() for store, i in index]
+        first = set(list(dict.fromkeys(faces))[:count])
+        return [place for place, face in zip(index, faces, strict=True) if face in first]
 
     def draw(self) -> Row:
         """One sample, augmented: picture (3, S, S), focal (1,), points (N, 2) in crop sides and what else the store knows."""

@@ -28,7 +28,10 @@ from .store import Store
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One run. `batch` is of each half. `minutes_between` checkpoints."""
+    """One run. `batch` is of each half. `minutes_between` checkpoints.
+
+    For the paper's ablations: `halves` that count (views, frames, both), `identities` of the views (0 for all).
+    """
 
     name: str = "open"
     steps: int = 6000
@@ -42,6 +45,8 @@ class TrainConfig:
     seed: int = 0
     workers: int = 1
     bfloat16: bool = True
+    halves: str = "both"
+    identities: int = 0
     regressor: RegressorConfig = field(default_factory=RegressorConfig)
     losses: LossConfig = field(default_factory=LossConfig)
 
@@ -104,16 +109,15 @@ class Run:
 
     def advance(self, views: dict[str, torch.Tensor], frames: dict[str, torch.Tensor]) -> dict[str, float]:
         """One step on a mixed batch; the first steps learn from views alone so that the masks are sane."""
-        config, count = self.config, len(views["focal"])
+        config = self.config
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
         pictures = torch.cat([views["picture"], frames["picture"]]).to(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-            first, *earlier, last = self.network.guesses(pictures, torch.cat([views["focal"], frames["focal"]]))
-        terms = multi_view_loss(part_of(last, slice(count)), views, config.losses)
-        if self.step >= config.views_only:
-            terms |= multi_frame_loss(part_of(last, slice(count, None)), frames, config.losses)
-        terms["earlier"] = config.losses.earlier * self._earlier(first, earlier, views, frames)
+            first, *others, last = self.network.guesses(pictures, torch.cat([views["focal"], frames["focal"]]))
+        terms = self._terms(last, views, frames)
+        earlier = [term for guess in others for name, term in self._terms(guess, views, frames).items() if name != "mf_presence"]
+        terms["earlier"] = config.losses.earlier * torch.stack([*earlier, self._first(first, views)]).sum()
         loss = torch.stack(list(terms.values())).sum()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -125,18 +129,22 @@ class Run:
         self.step += 1
         return {name: float(value.detach()) for name, value in terms.items()} | {"loss": float(loss.detach())}
 
-    def _earlier(
-        self, first: Prediction, others: list[Prediction], views: dict[str, torch.Tensor], frames: dict[str, torch.Tensor]
-    ) -> torch.Tensor:
-        """The losses of the guesses on the way; the first has no covariance to judge its points by."""
-        count, config = len(views["focal"]), self.config.losses
-        known = multi_view_loss(part_of(first, slice(count)), views, config)
-        total = known["mv_landmarks"] + known["mv_translation"] + known["mv_rotation"]
-        for guess in others:
-            total = total + torch.stack(list(multi_view_loss(part_of(guess, slice(count)), views, config).values())).sum()
-            if self.step >= self.config.views_only:
-                total = total + multi_frame_loss(part_of(guess, slice(count, None)), frames, config)["mf_likelihood"]
-        return total
+    def _terms(self, both: Prediction, views: dict[str, torch.Tensor], frames: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The losses of the halves that count; frames wait until the views have taught sane poses, if there are views."""
+        config, count = self.config, len(views["focal"])
+        terms: dict[str, torch.Tensor] = {}
+        if config.halves != "frames":
+            terms |= multi_view_loss(part_of(both, slice(count)), views, config.losses)
+        if config.halves == "frames" or (config.halves == "both" and self.step >= config.views_only):
+            terms |= multi_frame_loss(part_of(both, slice(count, None)), frames, config.losses)
+        return terms
+
+    def _first(self, guess: Prediction, views: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The loss of the first guess, which has no covariance to judge its points by."""
+        if self.config.halves == "frames":
+            return guess.landmarks.new_zeros(())
+        known = multi_view_loss(part_of(guess, slice(len(views["focal"]))), views, self.config.losses)
+        return known["mv_landmarks"] + known["mv_translation"] + known["mv_rotation"]
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -152,7 +160,7 @@ def train(config: TrainConfig, data: Path, folder: Path, weights: Path | None = 
     run = Run(config, folder)
     run.begin(data / "views", weights)
     seed = config.seed + run.step + 1000 * processes.rank()
-    views = Half(sorted(data.glob("views*")), config.regressor.picture, seed + 1, share=processes.share())
+    views = Half(sorted(data.glob("views*")), config.regressor.picture, seed + 1, share=processes.share(), identities=config.identities)
     frames = Half(sorted(data.glob("frames*")), config.regressor.picture, seed + 2, negatives=0.08, share=processes.share())
     say(f"{len(views.index)} views, {len(frames.index)} frames, from step {run.step}")
     saved = reported = time.monotonic()
@@ -184,10 +192,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=TrainConfig.steps)
     parser.add_argument("--rate", type=float, default=TrainConfig.rate)
     parser.add_argument("--batch", type=int, default=TrainConfig.batch)
+    parser.add_argument("--halves", choices=("both", "views", "frames"), default="both")
+    parser.add_argument("--identities", type=int, default=0, help="of the views; 0 for all")
     parser.add_argument("--run", default="regressor", help="folder of the run, under the set's")
     parser.add_argument("--from-weights", type=Path, help="a .safetensors file to start from where there is no checkpoint")
     arguments = parser.parse_args()
-    config = TrainConfig(name=arguments.name, steps=arguments.steps, rate=arguments.rate, batch=arguments.batch)
+    chosen = {name: getattr(arguments, name) for name in ("name", "steps", "rate", "batch", "halves", "identities")}
+    config = TrainConfig(**chosen)
     data = paths.RUNS / arguments.name
     with processes.joined():
         train(config, data, data / arguments.run, arguments.from_weights)

@@ -87,6 +87,23 @@ def test_losses_fall_and_training_resumes(trained: train.Run) -> None:
         assert torch.equal(a, b)
 
 
+@pytest.mark.parametrize(("halves", "absent"), [("views", "mf_likelihood"), ("frames", "mv_rotation")])
+def test_halves_can_be_left_out(halves: str, absent: str, tmp_path: Path) -> None:
+    synthetic_store(tmp_path / "views", True)
+    synthetic_store(tmp_path / "frames", False)
+    small = regressor.RegressorConfig(picture=32, width=24, heads=2, encoder=0, decoder=1)
+    config = train.TrainConfig(steps=6, batch=4, warm_up=2, views_only=0, workers=0, regressor=small, bfloat16=False, halves=halves)
+    run = train.train(config, tmp_path, tmp_path / "run")
+    assert absent not in run.history[-1]
+    assert np.isfinite(run.history[-1]["loss"])
+
+
+def test_identities_can_be_limited(tmp_path: Path) -> None:
+    synthetic_store(tmp_path / "views", True)
+    assert len(batches.Half([tmp_path / "views"], 32, 0, identities=1).index) == 24
+    assert len(batches.Half([tmp_path / "views"], 32, 0, share=slice(1, None, 2)).index) == 12
+
+
 def _one_of_two(rank: int, data: str, port: int) -> None:
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.set_num_threads(1)
