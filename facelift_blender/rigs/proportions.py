@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How expressions scale from one face to another: the one place that settles it.
+
+A similarity brings the known face's landmarks onto the other face's, a biharmonic spline takes up what is left, and each
+expression is bent where it goes to: what meets on the known face (lids, lips) meets on the other one, and a part that is
+larger there moves as much more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from ..capture.types import Array
+
+STIFFNESS: Final = 1e-3
+"""Metres of smoothing in the warp: landmarks this close together, and noise of this size, are averaged."""
+_STILL: Final = 1e-5
+"""Metres under which a point counts as not moved by an expression."""
+
+
+@dataclass(frozen=True)
+class Bend:
+    """The way from one face to another: a size, a turn (3, 3), a shift (3,), and a field on top of them."""
+
+    scale: float
+    rotation: Array
+    shift: Array
+    field: Spline
+
+    def place(self, points: Array) -> Array:
+        """Points (..., 3) by size, turn and shift alone."""
+        return self.scale * points @ self.rotation.T + self.shift
+
+    def __call__(self, points: Array) -> Array:
+        """Points (V, 3) of the one face on the other."""
+        placed = self.place(points)
+        return placed + self.field(placed)
+
+    def offsets(self, points: Array, offsets: Array) -> Array:
+        """What an expression's offsets (V, 3) at points (V, 3) of the one face are on the other: (V, 3)."""
+        moving = np.abs(offsets).max(axis=1) > _STILL
+        bent = self.scale * offsets @ self.rotation.T
+        bent[moving] = self(points[moving] + offsets[moving]) - self(points[moving])
+        return bent
+
+
+def bend_between(source: Array, target: Array, stiffness: float = STIFFNESS) -> Bend:
+    """The way from a face with landmarks (N, 3) to one with these, metres."""
+    scale, rotation, shift = similarity(source, target)
+    placed = scale * source @ rotation.T + shift
+    return Bend(scale, rotation, shift, Spline(placed, target - placed, stiffness))
+
+
+def similarity(source: Array, target: Array) -> tuple[float, Array, Array]:
+    """Scale, rotation (3, 3) and shift (3,) that take points (N, 3) onto others with the least squared error."""
+    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
+    left, stretch, right = np.linalg.svd((target - target_mean).T @ (source - source_mean))
+    flip = np.array([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
+    rotation = left * flip @ right
+    scale = float(stretch @ flip / np.sum((source - source_mean) ** 2))
+    return scale, rotation, target_mean - scale * rotation @ source_mean
+
+
+class Spline:
+    """A smooth field of shifts (N, 3) given at points (N, 3): biharmonic, affine far away."""
+
+    def __init__(self, points: Array, shifts: Array, stiffness: float = STIFFNESS) -> None:
+        count = len(points)
+        system = np.zeros((count + 4, count + 4))
+        system[:count, :count] = -_distances(points, points) + stiffness * np.eye(count)
+        system[:count, count:] = _affine(points)
+        system[count:, :count] = _affine(points).T
+        self.points = points
+        self.coefficients = np.linalg.solve(system, np.concatenate([shifts, np.zeros((4, 3))]))
+
+    def __call__(self, places: Array) -> Array:
+        """Shifts at places (V, 3)."""
+        return np.concatenate([-_distances(places, self.points), _affine(places)], axis=1) @ self.coefficients
+
+
+def _distances(one: Array, other: Array) -> Array:
+    squares = np.sum(one**2, axis=1)[:, None] + np.sum(other**2, axis=1) - 2.0 * one @ other.T
+    return np.sqrt(np.clip(squares, 0.0, None))
+
+
+def _affine(points: Array) -> Array:
+    return np.concatenate([np.ones((len(points), 1)), points], axis=1)
