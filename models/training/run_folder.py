@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run leaves in its folder as it goes: checkpoint, curves, sheets of pictures; and what it says of its progress."""
+"""What a run leaves in its folder as it goes: checkpoint and sheets of pictures; and what it says of its progress."""
 
 from __future__ import annotations
 
@@ -50,27 +50,6 @@ class Progress:
         told = " ".join(f"{name}={value:.4f}" for name, value in mean.items())
         print(f"step {step} {each:.2f} s a step, {each * (self.steps - step) / 60:.0f} min left {told}", flush=True)
         self.pending, self.since = [], now
-
-
-def draw_curves(history: Sequence[Terms], path: Path, title: str) -> None:
-    """Every term over the steps, one panel each."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    names = sorted({name for row in history for name in row} - {"step"})
-    if not names:
-        return
-    figure, axes = plt.subplots(1, len(names), figsize=(3.2 * len(names), 2.6), squeeze=False)
-    for axis, name in zip(axes[0], names, strict=True):
-        rows = [(row["step"], row[name]) for row in history if name in row]
-        axis.plot(*zip(*rows, strict=True))
-        axis.set_title(name, fontsize=9)
-    figure.suptitle(title, fontsize=9)
-    figure.tight_layout()
-    figure.savefig(path, dpi=80)
-    plt.close(figure)
 
 
 def write_sheet(rows: Sequence[Sequence[Image]], path: Path) -> None:
