@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..rigs import arkit
+from ..rigs.proportions import scale_by_part
 from . import topology
 from .types import Array
 
@@ -127,16 +128,8 @@ def observable(neutral: Array, basis: Basis | None = None) -> Array:
 
 
 def fitted_basis(neutral: Array, basis: Basis) -> Basis:
-    """The basis with the moves of each part as much larger or smaller as the actor's part is."""
-    shapes = basis.shapes.copy()
-    for regions in (("eyes", "irises"), ("brows", "forehead"), ("mouth",), ("nose",), ("contour", "chin", "cheeks")):
-        part = list(topology.region_indices(*regions))
-        for side in (1.0, -1.0) if len(regions) == 2 else (0.0,):
-            rows = [row for row in part if side * neutral[row, 0] >= 0]
-            ratio = np.std(neutral[rows], axis=0) / np.maximum(np.std(basis.neutral[rows], axis=0), 1e-4)
-            ratio[2] = np.mean(ratio[:2])
-            shapes[:, rows] *= np.clip(ratio, 0.6, 1.6)
-    return Basis(neutral, shapes)
+    """The basis with the moves of each part as much larger or smaller as the actor's part is (`rigs.proportions`)."""
+    return Basis(neutral, scale_by_part(basis.shapes, basis.neutral, neutral))
 
 
 def _features(moves: Array, neutral: Array) -> Array:

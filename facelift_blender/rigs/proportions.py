@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How expressions scale from one face to another: the one place that settles it.
 
-A similarity brings the known face's landmarks onto the other face's, a biharmonic spline takes up what is left, and each
-expression is bent where it goes to: what meets on the known face (lids, lips) meets on the other one, and a part that is
-larger there moves as much more.
+There are two answers, for two questions. Landmarks that are fitted (`scale_by_part`) move as much more as their part of the
+face is larger: a rule of a few ratios, which noise in the neutral face hardly touches. Surfaces that are shown (`Bend`) are
+bent where they go to, so that what meets on the known face, lids and lips, meets on the other one. Over the shapes both move
+landmarks alike within a tenth; with 1 mm of noise in the neutral face, bending the fitted landmarks too would double to
+triple the error of the weights.
 """
 
 from __future__ import annotations
@@ -13,12 +15,37 @@ from typing import Final
 
 import numpy as np
 
+from ..capture import topology
 from ..capture.types import Array
 
 STIFFNESS: Final = 1e-3
 """Metres of smoothing in the warp: landmarks this close together, and noise of this size, are averaged."""
 _STILL: Final = 1e-5
 """Metres under which a point counts as not moved by an expression."""
+
+
+_PARTS: Final = (("eyes", "irises"), ("brows", "forehead"), ("mouth",), ("nose",), ("contour", "chin", "cheeks"))
+"""Regions that scale together; those named by two lie on both sides, and each side by itself."""
+_SMALLEST, _LARGEST = 0.6, 1.6
+
+
+def scale_by_part(shapes: Array, source: Array, target: Array) -> Array:
+    """Offsets (K, N, 3) of the topology's landmarks, from a face (N, 3) to another: each part's moves as much larger as the part is."""
+    ratios = np.ones_like(target)
+    for regions in _PARTS:
+        part = np.array(topology.region_indices(*regions))
+        across = source[part, 0] * (len(regions) == 2)
+        middle = across == 0.0
+        sides = [_ratio(source[rows], target[rows]) for rows in (part[across >= 0.0], part[across <= 0.0])]
+        ratios[part[across > 0.0]], ratios[part[across < 0.0]], ratios[part[middle]] = *sides, np.mean(sides, axis=0)
+    return shapes * ratios
+
+
+def _ratio(source: Array, target: Array) -> Array:
+    """(3,) how much larger a part (M, 3) is than another; in depth, which is known worst, as it is in the picture."""
+    ratio = np.std(target, axis=0) / np.maximum(np.std(source, axis=0), 1e-4)
+    ratio[2] = np.mean(ratio[:2])
+    return np.clip(ratio, _SMALLEST, _LARGEST)
 
 
 @dataclass(frozen=True)
