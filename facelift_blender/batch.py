@@ -230,7 +230,7 @@ def run_batch(options: argparse.Namespace) -> int:
         return _report(shots, options.output)
     crew = Crew.of(options.workers, options.memory, len(chosen), options.patience)
     making = Making(options.output.resolve(), options.part, options.chunk, crew.threads)
-    results, _ = run_night(chosen, making, crew, partial(print, flush=True))
+    results = run_night(chosen, making, crew, partial(print, flush=True))
     if len(chosen) == len(shots) and options.part is None:
         write_report(results, options.output)
         print(f"The report is {options.output / 'report.html'}.")

@@ -151,7 +151,7 @@ def require_size(path: Path, width: int, height: int) -> None:
 
 
 def _kinds(container: InputContainer) -> str:
-    return " and ".join(sorted({"sound" if s.type == "audio" else s.type for s in container.streams})) or "nothing"
+    return " and ".join(sorted({"sound" if s.type == "audio" else s.type for s in container.streams})) or "an empty shell"
 
 
 def _timing(container: InputContainer, stream: VideoStream, fps: float | None) -> Timing:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import math
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -14,7 +16,7 @@ import numpy as np
 
 DAMAGE = (
     zipfile.BadZipFile, zlib.error, ValueError, KeyError, IndexError, EOFError, TypeError, AttributeError, OverflowError,
-    RecursionError, NotImplementedError, SyntaxError, RuntimeError, MemoryError,
+    RecursionError, NotImplementedError, SyntaxError, RuntimeError, MemoryError, tokenize.TokenError, struct.error,
 )  # fmt: skip
 """What reading a damaged .npz raises."""
 

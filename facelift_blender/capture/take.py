@@ -19,6 +19,7 @@ import numpy as np
 
 from .camera import to_pixels
 from .corrections import Corrections, Mute, Pin
+from .npz import DAMAGE
 from .topology import REGIONS
 from .types import Array, Clip, Distortion, FaceLiftError, Lens, Observations, Take
 
@@ -39,11 +40,6 @@ _SHAPES = {
 _ALWAYS_FINITE = ("times", "focal", "camera_poses", "neutral", "confidence")
 _FINITE_WHERE_VALID = ("rotations", "translations", "landmarks", "weights")
 _KINDS = {"frames": "iu", "valid": "b", "observable": "b", "raw.frames": "iu", "raw.found": "b"}
-
-
-_DAMAGE = (
-    zipfile.BadZipFile, ValueError, KeyError, EOFError, TypeError, AttributeError, OverflowError, RecursionError, NotImplementedError,
-)  # fmt: skip
 
 
 def project(take: Take) -> Array:
@@ -83,7 +79,7 @@ def load_take(path: Path) -> Take:
         raise FaceLiftError(f"There is no take at {path}.") from error
     except OSError as error:
         raise FaceLiftError(f"The take {path} cannot be read: {error.strerror or error}.") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise FaceLiftError(f"{path} is damaged or is not a take of FaceLift; track the footage again.") from error
     _check_values(arrays, path)
     return _take(arrays, header, path)
@@ -96,7 +92,7 @@ def read_provenance(path: Path) -> dict[str, Any]:
             provenance = _read_header(archive, path)["provenance"]
     except OSError as error:
         raise FaceLiftError(f"The take {path} cannot be read: {error.strerror or error}.") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise FaceLiftError(f"{path} is damaged or is not a take of FaceLift; track the footage again.") from error
     return provenance if isinstance(provenance, dict) else {}
 

@@ -54,7 +54,6 @@ class Worker:
     done: int = 0
     total: int = 0
     station: str = ""
-    peak: int = 0
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
 
     @staticmethod
@@ -97,7 +96,6 @@ class Worker:
     def fault(self, memory: int, patience: float) -> str | None:
         """Why it must be ended, as a sentence."""
         held = resident(self.process.pid) or 0
-        self.peak = max(self.peak, held)
         if held > memory:
             return f"The shot needs more than {memory / 2**30:.1f} GB of memory; allow more with --memory, or use fewer workers."
         slow = self.station in ("solve", "files")

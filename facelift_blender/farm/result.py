@@ -39,6 +39,8 @@ class Result:
     warnings: tuple[str, ...] = ()
     key: str = ""
     files: Mapping[str, int] = field(default_factory=dict)
+    memory: int = 0
+    """Bytes that the worker held after the shot."""
 
     @property
     def good(self) -> bool:
@@ -70,7 +72,7 @@ def read_result(folder: Path, shot: Shot) -> Result | None:
 def result_of(told: Mapping[str, Any]) -> Result:
     """A result out of JSON. Raises FaceLiftError where it is none."""
     try:
-        numbers = {name: int(told[name]) for name in ("frames", "found", "tracked")} | {"seconds": float(told["seconds"])}
+        numbers = {name: int(told[name]) for name in ("frames", "found", "tracked", "memory")} | {"seconds": float(told["seconds"])}
         shares = {name: None if told[name] is None else float(told[name]) for name in ("residual", "residual_share")}
         texts = {name: str(told[name]) for name in ("name", "clip", "status", "sentence", "focal", "key")}
         files = {str(name): int(size) for name, size in told["files"].items()}

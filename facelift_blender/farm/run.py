@@ -62,7 +62,6 @@ class Night:
     inbox: Queue[tuple[Worker, dict[str, Any] | None]] = field(default_factory=Queue)
     started: float = field(default_factory=time.monotonic)
     frames: int = 0
-    peaks: list[int] = field(default_factory=list)
 
     def run(self) -> list[Result]:
         """Work until every shot has its result."""
@@ -120,16 +119,14 @@ class Night:
             if told is None:
                 self._bury(worker)
             elif "result" in told:
-                self._take(worker, result_of(told["result"]), told["memory"] or 0)
+                self._take(worker, result_of(told["result"]))
                 if told["ending"]:
                     self._dismiss(worker)
             else:
                 worker.hear(told)
 
-    def _take(self, worker: Worker, result: Result, memory: int) -> None:
+    def _take(self, worker: Worker, result: Result) -> None:
         shot, worker.shot = worker.shot, None
-        worker.peak = max(worker.peak, memory)
-        self.peaks.append(memory)
         if shot is None:
             return
         if result.status == BUSY:
@@ -185,12 +182,11 @@ class Night:
                 worker.end()
 
 
-def run_night(shots: Sequence[Shot], making: Making, crew: Crew, say: Callable[[str], None]) -> tuple[list[Result], list[int]]:
-    """The results, and the workers' memory after each shot. A farm's request to end counts as an interruption from the keyboard."""
+def run_night(shots: Sequence[Shot], making: Making, crew: Crew, say: Callable[[str], None]) -> list[Result]:
+    """A result for each shot. A farm's request to end counts as an interruption from the keyboard."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-    night = Night(shots, making, crew, say)
-    return night.run(), night.peaks
+    return Night(shots, making, crew, say).run()
 
 
 def _clock(seconds: float) -> str:

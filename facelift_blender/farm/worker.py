@@ -31,9 +31,11 @@ def serve(lines: Iterable[str], out: IO[str], making: Making, memory: int) -> No
     for line in lines:
         told = json.loads(line)
         shot = from_json(told["shot"])
+        started = time.monotonic()
         result = attempt(shot, replace(making, part=told.get("part")), Teller(out))
-        grown = (resident() or 0) - start > memory // 2
-        say(out, {"result": asdict(result), "memory": resident(), "ending": grown})
+        held = resident() or 0
+        grown = held - start > memory // 2
+        say(out, {"result": asdict(replace(result, memory=held, seconds=time.monotonic() - started)), "ending": grown})
         if grown:
             return
 
