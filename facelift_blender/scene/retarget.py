@@ -112,7 +112,7 @@ def plan(take: Take, rig: bpy.types.Object, scene: bpy.types.Scene, settings: Re
             f"{rig.name} has no shape key or bone that FaceLift knows: name keys as ARKit does, load a mapping, or transfer shapes to it."
         )
     seen = usable_frames(take)
-    keyed, _ = _timing(seen, scene, settings)
+    keyed, _ = sample_keys(seen, scene, settings)
     blocked = tuple(sorted({name for mesh in meshes for name in _held(mesh.data.shape_keys)} & {c.target for c in channels.written}))
     return Plan(
         rig.name, armature.name if armature else "", keys, channels, bones, keyed.frames, settings.layer or layer_name(take), blocked,
@@ -132,7 +132,7 @@ def apply(
         raise FaceLiftError(f"{rig.name} is linked: make a library override of it, or allow FaceLift to.")
     rig = characters.make_editable(rig, scene)
     seen = usable_frames(take)
-    keys, rows = _timing(seen, scene, settings)
+    keys, rows = sample_keys(seen, scene, settings)
     weights = rows @ seen.weights
     actions = []
     for mesh in characters.face_meshes(rig):
@@ -195,7 +195,7 @@ def _bone_channels(plan: Plan) -> list[BoneChannel]:
     return [channel for channel in plan.mapping.written if isinstance(channel, BoneChannel)]
 
 
-def _timing(seen: Take, scene: bpy.types.Scene, settings: RetargetSettings) -> tuple[Keys, Array]:
+def sample_keys(seen: Take, scene: bpy.types.Scene, settings: RetargetSettings) -> tuple[Keys, Array]:
     """Keys on scene frames, and the (K, T) matrix that takes the take's rows to them.
 
     At the clip's own rate a frame is a frame. At another one, the take is sampled on the scene's whole frames in real time;
