@@ -14,6 +14,7 @@ from time import perf_counter
 from .actors import Actor
 from .apart import probe_apart
 from .footage import read_frames
+from .mirrored import Mirrored
 from .provenance import describe
 from .solve import SolveSettings, solve
 from .tracker import Detect, Regress, Tracker
@@ -26,7 +27,8 @@ FEW_FRAMES = 12
 @dataclass(frozen=True)
 class TrackSettings:
     """start, end: clip frames, the first is 1, both included. actor: 1 the largest and longest seen, 2 the next, None all.
-    fps: for footage that names no rate.
+    fps: for footage that names no rate. every: looks at every so many frames and bridges between. mirrored: looks at each frame's
+    mirror picture too.
     """
 
     start: int = 1
@@ -34,6 +36,8 @@ class TrackSettings:
     actor: int | None = 1
     fps: float | None = None
     solve: SolveSettings = field(default_factory=SolveSettings)
+    every: int = 1
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,8 @@ def open_tracker(
     path: str | Path, settings: TrackSettings = TrackSettings(), detect: Detect | None = None, regress: Regress | None = None
 ) -> Tracker:
     """A tracker before the first frame of a clip. Raises FaceLiftError."""
-    return Tracker(probe_apart(path, settings.fps), settings.solve, *own_models(detect, regress))
+    detect, regress = own_models(detect, regress)
+    return Tracker(probe_apart(path, settings.fps), settings.solve, detect, Mirrored(regress) if settings.mirrored else regress)
 
 
 def frames_wanted(clip: Clip, settings: TrackSettings) -> int:
@@ -130,7 +135,10 @@ def follow(tracker: Tracker, settings: TrackSettings, should_stop: Callable[[], 
         if tracker.read and frame == tracker.frame:
             tracker.look_again(image)
             continue
-        tracker.step(frame, image)
+        if (frame - settings.start) % settings.every:
+            tracker.pass_over(frame, image)
+        else:
+            tracker.step(frame, image)
         tracker.spent = before + perf_counter() - started
         yield frame
         if should_stop():

@@ -90,6 +90,11 @@ class Tracker:
             self._follow(frame, image)
         self._image, self.frame = image, frame
 
+    def pass_over(self, frame: int, image: Image) -> None:
+        """Take note of the next frame without looking for faces in it."""
+        self.read += 1
+        self._image, self.frame = image, frame
+
     def look_again(self, image: Image) -> None:
         """The last frame, read once more before going on: a frame that repeats it is then known as the same picture."""
         self._image = image

@@ -200,4 +200,6 @@ def track_settings(footage: bpy.types.MovieClip) -> TrackSettings:
         actor=None if chosen.every_actor else chosen.actor,
         fps=footage.fps or None,
         solve=solve,
+        every=2 if chosen.quality == "DRAFT" else 1,
+        mirrored=chosen.quality == "FINE",
     )

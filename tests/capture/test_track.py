@@ -257,6 +257,19 @@ def test_stopped_and_resumed_it_comes_to_the_same_as_unbroken(tmp_path: Path) ->
         assert whole.provenance["warnings"] == resumed.provenance["warnings"]
 
 
+def test_every_second_frame_is_looked_at_and_the_rest_bridged(plates: Path) -> None:
+    gaze = Gaze()
+    (take,) = run(plates, TrackSettings(every=2), regress=gaze)
+    whole = Gaze()
+    (full,) = run(plates, regress=whole)
+    assert gaze.crops < 0.6 * whole.crops
+    assert take.raw.found[::2].all()
+    assert not take.raw.found[1::2].any()
+    assert take.valid.all()
+    assert np.abs(take.translations - full.translations[: len(take)]).max() < 0.05
+    assert not any("have a picture" in text for text in take.provenance["warnings"])
+
+
 def _after(tracker: Tracker, count: int) -> Callable[[], bool]:
     enough = tracker.read + count
     return lambda: enough <= tracker.read < 40

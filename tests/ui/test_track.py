@@ -50,6 +50,15 @@ def test_the_clips_settings_reach_the_road(footage: bpy.types.MovieClip, road: o
     assert solve.distortion == Distortion("POLYNOMIAL", (-0.125, 0.0, 0.0))
 
 
+@pytest.mark.parametrize(("quality", "every", "mirrored"), [("DRAFT", 2, False), ("STANDARD", 1, False), ("FINE", 1, True)])
+def test_the_quality_is_how_closely_the_road_looks(
+    footage: bpy.types.MovieClip, road: object, quality: str, every: int, mirrored: bool
+) -> None:
+    footage.facelift.quality = quality
+    _track()
+    assert (road.settings.every, road.settings.mirrored) == (every, mirrored)
+
+
 def test_what_is_not_set_is_left_to_the_road(footage: bpy.types.MovieClip, road: object) -> None:
     footage.facelift.every_actor = True
     _track()

@@ -131,7 +131,7 @@ class FACELIFT_PT_clip_actors(InClipEditor, _Actors, bpy.types.Panel):
 
 
 class FACELIFT_PT_view_track(InView3D, _Track, bpy.types.Panel):
-    pass
+    bl_options = {"DEFAULT_CLOSED"}
 
 
 class FACELIFT_PT_view_actors(InView3D, _Actors, bpy.types.Panel):
