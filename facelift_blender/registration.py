@@ -7,7 +7,7 @@ from typing import Final
 
 import bpy
 
-from .ui import files, job, keymaps, overlay, overlay_panel, preferences, presets, properties, sync
+from .ui import files, job, keymaps, overlay, overlay_panel, preferences, presets, properties, sync, translations
 from .ui.correct import operators as correct_operators
 from .ui.correct import panels as correct_panels
 from .ui.retarget import operators as retarget_operators
@@ -34,7 +34,7 @@ _CLASSES: Final = (
     *retarget_panels.CLASSES,
     *overlay_panel.CLASSES,
 )
-_ATTACHED: Final = (properties, retarget_properties, sync, files, keymaps, overlay)
+_ATTACHED: Final = (translations, properties, retarget_properties, sync, files, keymaps, overlay)
 """What hooks itself in beside the classes."""
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import bpy
@@ -11,7 +12,7 @@ import pytest
 
 from facelift_blender.capture.types import Take
 from facelift_blender.scene.sight import Viewer
-from facelift_blender.ui import keymaps, overlay, preferences, presets
+from facelift_blender.ui import keymaps, overlay, preferences, presets, translations
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
@@ -104,3 +105,25 @@ def test_a_viewer_is_made_ready_by_a_thread(tracked: bpy.types.Collection) -> No
     assert overlay.viewer_of(tracked).look(3) is not None
     overlay.detach()
     assert not overlay._viewers
+
+
+def test_every_translated_word_is_one_that_is_shown_and_keeps_its_gaps() -> None:
+    folder = Path(translations.__file__).parent
+    source = "".join(path.read_text() for path in folder.rglob("*.py") if path.name != "translations.py")
+    for words in translations.LANGUAGES.values():
+        for english, other in words.items():
+            assert f'"{english}"' in source, english
+            assert re.findall(r"{.*?}", english) == re.findall(r"{.*?}", other)
+
+
+def test_the_panels_speak_german(footage: bpy.types.MovieClip) -> None:
+    view = bpy.context.preferences.view
+    if not bpy.app.build_options.international or "de_DE" not in bpy.app.translations.locales:
+        pytest.skip("This Blender speaks English alone.")
+    before = view.language
+    view.language, view.use_translate_interface = "de_DE", True
+    try:
+        assert bpy.app.translations.pgettext_iface("Actors") == "Darsteller"
+        assert bpy.app.translations.pgettext_iface("Track Footage", "Operator") == "Material verfolgen"
+    finally:
+        view.language = before
