@@ -23,7 +23,7 @@ def make_mesh(name: str, keys: Sequence[str] = arkit.NAMES, armature: bpy.types.
     thing = bpy.data.objects.new(name, mesh)
     bpy.context.scene.collection.objects.link(thing)
     for key in ("Basis", *keys) if keys else ():
-        thing.shape_key_add(name=key, from_mix=False)
+        thing.shape_key_add(name=key, from_mix=False).value = 0.0  # Blender 5 begins with 1
     for key in keys:
         mesh.shape_keys.key_blocks[key].data[0].co = (0, 0, 1)
     if armature is not None:

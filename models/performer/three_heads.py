@@ -121,7 +121,9 @@ def _add_keys(thing: Any, model: Model, head: Head, turn: Callable[[Array], Arra
     thing.shape_key_add(name="Basis", from_mix=False)
     for name, offsets in model.keys.items():
         moved = turn(model.form(head.vertices + offsets))
-        thing.shape_key_add(name=name, from_mix=False).data.foreach_set("co", moved.astype(np.float32).ravel())
+        block = thing.shape_key_add(name=name, from_mix=False)
+        block.data.foreach_set("co", moved.astype(np.float32).ravel())
+        block.value = 0.0
 
 
 def _armature(name: str, thing: Any) -> Any:
