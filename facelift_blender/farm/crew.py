@@ -36,9 +36,9 @@ def command(arguments: Sequence[str]) -> list[str]:
     return [sys.executable, str(SCRIPT), "--", *arguments]
 
 
-def environment(threads: int) -> dict[str, str]:
-    """That of this process, with the number of threads that a worker's libraries may start."""
-    return {**os.environ, **dict.fromkeys(_THREADS, str(threads)), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+def environment() -> dict[str, str]:
+    """That of this process, with linear algebra on one thread: on more, its sums come out in another order, and not always in the same."""
+    return {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
 
 
 @dataclass(eq=False)
@@ -57,10 +57,10 @@ class Worker:
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
 
     @staticmethod
-    def start(arguments: Sequence[str], threads: int, inbox: Queue[tuple[Worker, dict[str, Any] | None]]) -> Worker:
+    def start(arguments: Sequence[str], inbox: Queue[tuple[Worker, dict[str, Any] | None]]) -> Worker:
         process = subprocess.Popen(
             command(arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8",
-            errors="replace", env=environment(threads), start_new_session=os.name == "posix",
+            errors="replace", env=environment(), start_new_session=os.name == "posix",
         )  # fmt: skip
         worker = Worker(process, inbox)
         threading.Thread(target=worker._listen, daemon=True).start()

@@ -103,7 +103,7 @@ class Night:
         self.waiting.extend(ripe)
         busy = sum(worker.shot is not None for worker in self.team)
         while len(self.team) < min(self.crew.workers, busy + len(self.waiting)):
-            self.team.append(Worker.start(self._arguments(), self.crew.threads, self.inbox))
+            self.team.append(Worker.start(self._arguments(), self.inbox))
         for worker in self.team:
             if worker.ready and worker.shot is None and self.waiting:
                 worker.give(self.waiting.popleft(), self.making.part)
