@@ -15,14 +15,14 @@ import numpy as np
 from .head_pose import Pose, cross_matrix, linearise, rotation_vector, solve_blocks, student_weight, whiten
 from .types import Array
 
-_STEPS, _ENOUGH = 10, 2e-3
-_KEYS = 48
+_STEPS, _ENOUGH = 6, 0.02
+_KEYS = 36
 _SHAPE_MODES, _SLIDE_MODES = 16, 6
 _REACH, _STRAY, _DEPTH_DOUBT = 0.045, np.array([0.0015, 0.0015, 0.0025]), 0.08
 """The face's unknown field: its reach in metres, its size by axis, and the doubt about the whole depth's scale."""
 _NEAR_DOUBT = 0.8
 """How much stronger or weaker the perspective in the regressor's idea of the face may be, in 1 / metres of distance."""
-_SLIDE = 1.5
+_SLIDE = 0.4
 """How much larger than that field, a radian of turning, the regressor's landmarks may slide over the face."""
 _CLUSTERS = 12
 _OPEN = 2.0
@@ -32,6 +32,9 @@ _TOLD = 0.6
 _MODEL, _TURN = 2.0, 0.15
 """Factor of the variance for what the model leaves out, and the turning (RMS, radians) below which that grows steeply: a
 face that hardly turns shows its perspective in the regressor's idea of its shape alone, which knows the assumed focal length."""
+_ALIKE, _ALIKE_REACH = 0.7, 0.025
+_MISTOLD = (0.2, 3.0)
+"""How much smaller or larger than told the errors may turn out."""
 _LEFTOVER = 0.0007
 """Metres that a landmark may differ from the regressor's by itself."""
 
@@ -73,6 +76,8 @@ def estimate_clip(pixels: Array, white: Array, shapes: Array, modes: Array, pose
     problem = _Problem.of(pixels[rows], white[rows], shapes[rows], modes, pose[rows])
     state, focal = _start(problem, pose[rows]), Focal(prior.focal, (prior.focal, prior.focal), prior.source)
     if prior.doubt > 0:
+        state = _adjust(problem, state, replace(prior, doubt=_OPEN), _STEPS // 2)
+        problem = problem.calibrated(state, prior)
         state = _adjust(problem, state, replace(prior, doubt=_OPEN), _STEPS)
         focal = _settled(state, prior, _turn(pose))
     known = Prior(focal.value, 0.0, focal.source)
@@ -122,6 +127,13 @@ def face_field(mean: Array, modes: int = _SHAPE_MODES) -> Array:
     return basis - middle[..., None] * np.einsum("nd,ndp->p", front, basis[:, :2])
 
 
+def uncorrelated(mean: Array) -> Array:
+    """(N, N) that makes errors of a face's landmarks independent of one another: half of them is alike nearby."""
+    apart = np.sum((mean[:, None] - mean[None]) ** 2, axis=-1)
+    alike = _ALIKE * np.exp(-0.5 * apart / _ALIKE_REACH**2) + (1.0 - _ALIKE) * np.eye(len(mean))
+    return np.linalg.inv(np.linalg.cholesky(alike))
+
+
 @dataclass(frozen=True)
 class _Problem:
     """Key frames' pixels, whiteners and points; modes (N, 3, K) a frame; field (N, 3, P) and slide (N, 3, Q), the clip's.
@@ -137,13 +149,14 @@ class _Problem:
     field: Array
     slide: Array
     sides: Array
+    apart: Array
 
     @staticmethod
     def of(pixels: Array, white: Array, points: Array, modes: Array, pose: Pose) -> _Problem:
         """The problem of key frames whose faces are turned about as `pose` says."""
         mean, sides = np.median(points, axis=0), pose.rotations[:, :2, 2]
         field, slide = face_field(mean), _SLIDE * face_field(mean, _SLIDE_MODES)
-        return _Problem(pixels, white, points, modes, field, slide, sides - sides.mean(axis=0))
+        return _Problem(pixels, white, points, modes, field, slide, sides - sides.mean(axis=0), uncorrelated(mean))
 
     @property
     def size(self) -> int:
@@ -155,6 +168,14 @@ class _Problem:
         still, sideways, up = np.split(state.field, [self.field.shape[2], -self.slide.shape[2]])
         slid = np.tensordot(self.sides, np.stack([self.slide @ sideways, self.slide @ up]), axes=1)
         return self.points + self.field @ still + slid + np.tensordot(state.coefficients, self.modes, axes=([1], [2]))
+
+    def calibrated(self, state: _State, prior: Prior) -> _Problem:
+        """The problem with errors as large as they turn out to be, which need not be as large as they were told to be."""
+        model = linearise(self.shapes(state), state.pose, state.strength / prior.focal)[0]
+        residuals = whiten(self.white, (self.pixels - model)[..., None])[..., 0]
+        weight = student_weight(residuals)[..., None]
+        power = float(np.sum((self.apart @ (residuals * np.sqrt(weight))) ** 2)) / max(float(np.sum(self.white[..., 0, 0] > 0)) * 2.0, 1.0)
+        return replace(self, white=self.white / np.clip(np.sqrt(power), *_MISTOLD))
 
     def by_field(self, by_point: Array) -> Array:
         """Slopes (T, N, 2, size) by the field and the slides, from those by the points (T, N, 2, 3)."""
@@ -219,12 +240,17 @@ def _normal(problem: _Problem, state: _State, prior: Prior) -> _Normal:
     weight = np.sqrt(student_weight(residuals[..., 0]))[..., None, None]
     count = len(residuals)
 
-    def rows(slopes: Array) -> Array:
-        return (whiten(problem.white, slopes) * weight).reshape(count, -1, slopes.shape[-1])
+    def white(slopes: Array) -> Array:
+        return whiten(problem.white, slopes) * weight
 
-    own = rows(np.concatenate([by_pose, by_point @ problem.modes], axis=-1))
-    shared = rows(np.concatenate([by_inverse[..., None] / prior.focal, problem.by_field(by_point)], axis=-1))
-    errors = (residuals * weight).reshape(count, -1, 1)
+    def rows(*slopes: Array) -> Array:
+        told = np.concatenate(slopes, axis=-1).reshape(count, len(problem.apart), -1)
+        return (problem.apart @ told).reshape(count, 2 * len(problem.apart), -1)
+
+    by_point = white(by_point)
+    own = rows(white(by_pose), by_point @ problem.modes)
+    shared = rows(white(by_inverse[..., None] / prior.focal), problem.by_field(by_point))
+    errors = rows(residuals * weight)
     own_precision = np.concatenate([np.zeros(6), np.ones(problem.modes.shape[2])])
     frame = _products(own, own)
     frame += np.eye(len(own_precision)) * (own_precision + 1e-6 * np.einsum("tii->ti", frame) + 1e-9)[:, None]

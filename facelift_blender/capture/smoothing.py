@@ -23,7 +23,11 @@ from .types import Array, FaceLiftError
 LONGEST_BRIDGE = 0.5
 """Seconds without a measurement that are bridged; longer gaps stay gaps."""
 
+_MISTOLD = 6.0
+"""Factor by which the pose's noise may exceed the variance that is told for it: landmarks' errors are alike nearby."""
 _ROUNDS = 10
+_MOVES, _FEW = 4, 12
+"""Main moves of a part that are smoothed by themselves, and frames that tell none."""
 _STRENGTH = 30.0
 """Stiffness at 0.3 of the slider and 25 frames a second: a body at rest passes below 2 Hz."""
 _DECADES = 3.0
@@ -95,9 +99,12 @@ class Path:
 
 @dataclass(frozen=True)
 class Certainty:
-    """Inverse variances of the measurements: of the rotation (T,), of the depth (T,), of each landmark (T, N)."""
+    """Inverse variances of the measurements: of the rotation (T,) radians, of the ray to the head (T,), of the logarithm of its
+    depth (T,), of each landmark (T, N).
+    """
 
     turn: Array
+    place: Array
     depth: Array
     landmarks: Array
 
@@ -107,27 +114,38 @@ def smooth_path(path: Path, certainty: Certainty, smoothing: Smoothing, fps: flo
     out = Path(*(np.full_like(part, np.nan) for part in (path.rotations, path.translations, path.landmarks)))
     measured = np.isfinite(path.translations[:, 0])
     for rows in segments(measured, np.arange(len(measured)) / fps):
-        out.rotations[rows] = smooth_rotations(path.rotations[rows], smoothing.pose, _limited(certainty.turn[rows]), fps)
+        out.rotations[rows] = smooth_rotations(path.rotations[rows], smoothing.pose, certainty.turn[rows], fps)
         place = path.translations[rows] + path.rotations[rows] @ _MIDDLE
         out.translations[rows] = _smooth_place(place, smoothing.pose, certainty, rows, fps) - out.rotations[rows] @ _MIDDLE
         for part in PARTS:
             values = path.landmarks[rows][:, part]
             weights = _limited(np.mean(certainty.landmarks[rows][:, part], axis=1))
             amount = smoothing.of_region(topology.TABLE[part[0]].region)
-            smooth_part = smooth(values.reshape(len(values), -1), amount, weights, fps)
+            smooth_part = smooth_moves(values.reshape(len(values), -1), amount, weights, fps)
             out.landmarks[rows.start : rows.stop, part] = smooth_part.reshape(values.shape)
     return out
 
 
 def _smooth_place(place: Array, smoothing: float, certainty: Certainty, rows: slice, fps: float) -> Array:
-    """A point's way (T, 3): where it is seen and how far it is have noise of their own, so each is smoothed by itself."""
-    seen = smooth(place[:, :2] / place[:, 2:], smoothing, _limited(np.mean(certainty.landmarks[rows], axis=1)), fps)
-    depth = np.exp(smooth(np.log(place[:, 2:]), smoothing, _limited(certainty.depth[rows]), fps))
+    """A point's way (T, 3): where it is seen and how far it is have noise of their own, so each is smoothed by itself.
+
+    Beside or behind the camera that looks, as after a long travel, there is no such depth, and the way is smoothed as it is.
+    """
+    if np.nanmin(place[:, 2]) < 0.2 * np.nanmax(np.linalg.norm(place, axis=1)):
+        return smooth(place, smoothing, _limited(certainty.depth[rows]), fps)
+    ray, depth = certainty.place[rows], certainty.depth[rows]
+    seen = smooth(place[:, :2] / place[:, 2:], smoothing, _limited(ray), fps, _told(ray))
+    depth = np.exp(smooth(np.log(place[:, 2:]), smoothing, _limited(depth), fps, _told(depth)))
     return np.concatenate([seen * depth, depth], axis=1)
 
 
 def _limited(weights: Array) -> Array:
     return np.clip(weights / np.nanmedian(weights), *_EXTREMES)
+
+
+def _told(weights: Array) -> float:
+    """The most that the noise's variance can be, from inverse variances: where all is motion, motion cannot be told from noise."""
+    return _MISTOLD / max(float(np.nanmedian(weights)), 1e-30)
 
 
 def segments(measured: Array, times: Array, longest: float = LONGEST_BRIDGE) -> Iterator[slice]:
@@ -140,11 +158,11 @@ def segments(measured: Array, times: Array, longest: float = LONGEST_BRIDGE) -> 
         yield slice(int(rows[first]), int(rows[last]) + 1)
 
 
-def smooth(values: Array, smoothing: float, weights: Array | None = None, fps: float = 25.0) -> Array:
+def smooth(values: Array, smoothing: float, weights: Array | None = None, fps: float = 25.0, told: float = np.inf) -> Array:
     """Smooth one part's channels together.
 
     values: (T, C), evenly spaced in time, of like units and noise; NaN rows are bridged. smoothing: 0 (as it is, gaps
-    bridged) to 1. weights: (T,) relative inverse variance of the measurements.
+    bridged) to 1. weights: (T,) relative inverse variance of the measurements. told: the most that their variance can be.
     """
     measured = np.all(np.isfinite(values), axis=1)
     weights = np.where(measured, 1.0 if weights is None else weights, 0.0)
@@ -155,6 +173,7 @@ def smooth(values: Array, smoothing: float, weights: Array | None = None, fps: f
     firmness = 0.5 - (1.0 - smoothing) ** 2
     strength = _STRENGTH * 10.0 ** (_DECADES * firmness) * (fps / 25.0) ** 4
     noise, freedom = _noise(values[measured])
+    noise = min(noise, told)
     usual = max(_chi_square(_SURPRISE, freedom) * 10.0 ** (_PATIENCE * firmness), 1.3)
     stiffness = np.full(len(values) - 2, strength)
     for _ in range(_ROUNDS):
@@ -162,6 +181,26 @@ def smooth(values: Array, smoothing: float, weights: Array | None = None, fps: f
         bend = _widened(np.sum(np.diff(path, 2, axis=0) ** 2, axis=1))
         stiffness = np.minimum(_stiffness_for(bend / (usual * noise)), strength)
     return path
+
+
+def smooth_moves(values: Array, smoothing: float, weights: Array | None = None, fps: float = 25.0) -> Array:
+    """Smooth the channels of a part (T, C) along what it is wont to do, each of its main moves by itself.
+
+    A blink is one move of many points: along it, it stands far out of the noise that each point has, and so it passes while
+    whatever else the points do then stays still. Arguments as of `smooth`.
+    """
+    measured = np.all(np.isfinite(values), axis=1)
+    if smoothing <= 0 or measured.sum() < _FEW:
+        return smooth(values, smoothing, weights, fps)
+    noise = np.sqrt(np.median(np.diff(values[measured], 4, axis=0) ** 2, axis=0))
+    scale = np.maximum(noise, 0.1 * noise.max() + 1e-12)
+    told = values[measured] / scale
+    middle = told.mean(axis=0)
+    turn = np.linalg.eigh((told - middle).T @ (told - middle))[1][:, ::-1]
+    moves = (values / scale - middle) @ turn
+    parts = np.array_split(moves, range(1, min(_MOVES, moves.shape[1] - 1) + 1), axis=1)
+    smoothed = np.concatenate([smooth(part, smoothing, weights, fps) for part in parts], axis=1)
+    return (smoothed @ turn.T + middle) * scale
 
 
 def _noise(values: Array) -> tuple[float, float]:
@@ -226,20 +265,21 @@ def _bands(weights: Array, stiffness: Array) -> Array:
     return bands
 
 
-def smooth_rotations(rotations: Array, smoothing: float, weights: Array | None = None, fps: float = 25.0) -> Array:
-    """Smooth rotations (T, 3, 3) on their manifold; NaN rows are bridged.
+def smooth_rotations(rotations: Array, smoothing: float, certainty: Array | None = None, fps: float = 25.0) -> Array:
+    """Smooth rotations (T, 3, 3) on their manifold; NaN rows are bridged. certainty: (T,) inverse variance, 1 / radians squared.
 
     The path is rolled out into the plane space of its own increments, smoothed there and rolled back, so that no chart is
     favoured and a head may turn as far as it likes.
     """
     measured = np.all(np.isfinite(rotations), axis=(1, 2))
+    weights, told = (None, np.inf) if certainty is None else (_limited(certainty), _told(certainty))
     rows = np.where(measured, np.arange(len(rotations)), np.argmax(measured))
     guess = rotations[np.maximum.accumulate(rows)]
     for _ in range(2):
         turned = np.swapaxes(guess, 1, 2)
         rolled = np.zeros((len(rotations), 3))
         np.cumsum(rotation_vector(turned[:-1] @ guess[1:]), axis=0, out=rolled[1:])
-        path = smooth(rolled + rotation_vector(turned @ rotations), smoothing, weights, fps)
+        path = smooth(rolled + rotation_vector(turned @ rotations), smoothing, weights, fps, told)
         guess = guess @ rotation_matrix(path - rolled)
     return guess
 
@@ -262,6 +302,11 @@ class OneEuro:
         share = _share(self._cutoff + self._speed * np.abs(self._slope), seconds)
         self._value = self._value + share * (value - self._value)
         return self._value
+
+    def rebase(self, shift: Array) -> None:
+        """Count values from elsewhere: what was `value` is `value + shift` from now on."""
+        if self._value is not None:
+            self._value = self._value + shift
 
 
 def _share(cutoff: Array | float, seconds: float) -> Array | float:

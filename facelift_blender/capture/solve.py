@@ -24,10 +24,12 @@ from .types import Array, Clip, Distortion, FaceLiftError, Lens, Observations, T
 
 _MODES = 6
 _MODE_DOUBT = 0.4
-_POINT_DOUBT = (0.0006, 0.3)
+_POINT_DOUBT = (0.0009, 0.3)
 """Metres that any landmark may stray from the regressor's shape, and the share of its own spread over the clip."""
 _FACE, _TRUST, _BRIDGED = 0.15, 0.05, 0.2
 """Width of a face in metres, the share of it by which a landmark may be off at half confidence, and a bridged frame's confidence."""
+_ALIKE = 4.0
+"""How much less all landmarks together tell of the head's place than if their errors were independent."""
 _LEAST_SEEN = 0.1
 _USUAL_LENS, _LENS_DOUBT, _METADATA_DOUBT = 42.0, 0.5, 0.05
 """The lens expected when nothing is known, in 35 mm equivalents, and the doubts about it and about metadata (of the logarithm)."""
@@ -38,8 +40,10 @@ class SolveSettings:
     """What the user may settle beforehand.
 
     focal_mm: focal length on a sensor of `sensor_width` mm, or None to solve it. interpupillary: metres between the
-    actor's pupils, which sets the scale. smoothing: 0 raw to 1 very smooth, for all parts or each. distortion: the clip's
-    own lens model.
+    actor's pupils, which sets the scale; measured: two landmarks and the metres between them at rest, which rule over it.
+    smoothing: 0 raw to 1 very smooth, for all parts or each. distortion: the clip's own lens model.
+    camera_poses: (F, 4, 4) world from camera on every frame of the clip, metres, of a camera that is solved already; else it
+    stands still. still_head: the head is held where it was on its first frame, and the camera moves about it.
     """
 
     focal_mm: float | None = None
@@ -47,6 +51,9 @@ class SolveSettings:
     interpupillary: float = 0.063
     smoothing: float | Smoothing = 0.5
     distortion: Distortion = field(default_factory=Distortion)
+    measured: tuple[int, int, float] | None = None
+    camera_poses: Array | None = None
+    still_head: bool = False
 
 
 def solve(
@@ -68,13 +75,23 @@ def solve(
     estimate, reference = _estimate(_Sight.of(raw, lens), prior)
     focal = estimate.focal
     lens = replace(lens, focal=np.full(len(raw.frames), focal.value), focal_interval=focal.interval, focal_source=focal.source)
-    neutral = reference * settings.interpupillary / _pupil_distance(reference)
+    neutral = reference * _scale(reference, settings)
     warnings = [*provenance.get("warnings", ()), *estimate.warnings]
     ready = perf_counter()
     amount = Smoothing.of(settings.smoothing)
-    take = _finish(raw, clip, lens, neutral, amount, actor)
+    take = _finish(raw, clip, lens, neutral, amount, actor, _cameras(raw, settings))
+    take = _held(take) if settings.still_head else take
     stations = {"solve": (ready - started) / len(take) * 1e3, "smooth": (perf_counter() - ready) / len(take) * 1e3}
-    return replace(take, provenance={**provenance, "warnings": warnings, "smoothing": asdict(amount), "solve_ms": stations})
+    return replace(
+        take,
+        provenance={
+            **provenance,
+            "warnings": warnings,
+            "smoothing": asdict(amount),
+            "still_head": settings.still_head,
+            "solve_ms": stations,
+        },
+    )
 
 
 def resmooth(take: Take, smoothing: float | Smoothing) -> Take:
@@ -93,8 +110,11 @@ def resolve(take: Take, corrections: Corrections, smoothing: float | Smoothing |
     """Every frame solved again with the take's lens and face, what is muted left out; pins are not in it."""
     amount = smoothing_of(take) if smoothing is None else Smoothing.of(smoothing)
     raw = _checked(pins.told(take.raw, corrections, pinned=False))
-    again = _finish(raw, take.clip, take.lens, take.neutral, amount, take.actor)
-    return replace(again, raw=take.raw, camera_poses=take.camera_poses, provenance={**take.provenance, "smoothing": asdict(amount)})
+    still = bool(take.provenance.get("still_head"))
+    cameras = np.tile(np.eye(4), (len(take), 1, 1)) if still else take.camera_poses
+    again = _finish(raw, take.clip, take.lens, take.neutral, amount, take.actor, cameras)
+    again = replace(again, raw=take.raw, provenance={**take.provenance, "smoothing": asdict(amount)})
+    return _held(again) if still else again
 
 
 def smoothing_of(take: Take) -> Smoothing:
@@ -121,6 +141,45 @@ def _check_settings(settings: SolveSettings) -> None:
     Smoothing.of(settings.smoothing)
     if not 0.02 <= settings.interpupillary <= 0.2:
         raise FaceLiftError(f"Pupils {settings.interpupillary * 1e3:g} mm apart are not possible; give 20 to 200 mm, 63 is usual.")
+    if settings.measured is not None:
+        one, other, length = settings.measured
+        if not (0 <= min(one, other) < max(one, other) < topology.COUNT and 1e-3 <= length <= 1.0):
+            raise FaceLiftError("A measured length takes two different landmarks of the table and 1 to 1000 mm between them.")
+    if settings.still_head and settings.camera_poses is not None:
+        raise FaceLiftError("The head cannot be held still before a camera whose motion is given; choose one of the two.")
+
+
+def _scale(reference: Array, settings: SolveSettings) -> float:
+    """What brings the regressor's face (N, 3) to metres."""
+    if settings.measured is None:
+        return settings.interpupillary / _pupil_distance(reference)
+    one, other, length = settings.measured
+    return length / float(np.linalg.norm(reference[one] - reference[other]))
+
+
+def _cameras(raw: Observations, settings: SolveSettings) -> Array:
+    """(T, 4, 4) world from camera on the frames of the raw take."""
+    if settings.camera_poses is None:
+        return np.tile(np.eye(4), (len(raw.frames), 1, 1))
+    poses = np.asarray(settings.camera_poses, dtype=float)
+    if poses.shape[1:] != (4, 4) or len(poses) < raw.frames.max() or not _are_rigid(poses):
+        raise FaceLiftError(f"The solved camera does not cover frames 1 to {raw.frames.max()} with one pose each; solve its motion again.")
+    return poses[raw.frames - 1]
+
+
+def _are_rigid(poses: Array) -> bool:
+    turns = poses[:, :3, :3]
+    apart = np.abs(turns @ np.swapaxes(turns, 1, 2) - np.eye(3)).max(initial=0.0)
+    return bool(np.isfinite(poses).all() and apart < 1e-3 and np.all(np.linalg.det(turns) > 0))
+
+
+def _held(take: Take) -> Take:
+    """The take with all of the motion given to the camera: the head stays where its first frame has it."""
+    rows = np.flatnonzero(take.valid)
+    nearest = rows[np.clip(np.searchsorted(rows, np.arange(len(take))), 0, len(rows) - 1)]
+    poses = np.tile(np.eye(4), (len(take), 1, 1))
+    poses[:, :3, :3], poses[:, :3, 3] = take.rotations[nearest], take.translations[nearest]
+    return replace(take, camera_poses=poses[rows[0]] @ np.linalg.inv(poses))
 
 
 def _checked(raw: Observations) -> Observations:
@@ -232,23 +291,28 @@ def _estimate(sight: _Sight, prior: Prior) -> tuple[ClipEstimate, Array]:
     Of the regressor's shapes only the expression is believed, and that only as what this actor's face is wont to do: their
     perspective is that of the focal length which the regressor assumed.
     """
-    shapes = sight.neutral + expression.moves(expression.fit_weights(sight.shapes, sight.neutral), sight.neutral)
-    components, deviations = _components(shapes)
-    modes = (components * deviations).reshape(*sight.neutral.shape, -1)
-    points = np.broadcast_to(shapes.mean(axis=0), shapes.shape)
+    mean = sight.shapes.mean(axis=0)
+    bends = head_pose.bends(mean)
+    apart = (sight.shapes - mean).reshape(len(sight.shapes), -1)
+    apart = apart - (apart @ bends) @ bends.T
+    components, deviations = _components(apart.reshape(sight.shapes.shape))
+    modes = (components * deviations * _MODE_DOUBT).reshape(*mean.shape, -1)
+    points = mean + (apart @ components @ components.T).reshape(sight.shapes.shape)
     estimate = estimate_clip(sight.pixels, sight.white, points, modes, sight.pose, prior)
     return estimate, sight.neutral + estimate.offset
 
 
-def _finish(raw: Observations, clip: Clip, lens: Lens, neutral: Array, amount: Smoothing, actor: str) -> Take:
+def _finish(raw: Observations, clip: Clip, lens: Lens, neutral: Array, amount: Smoothing, actor: str, cameras: Array) -> Take:
     """Pose, landmarks and expression of each frame, given what the clip shares."""
     sight, count = _Sight.of(raw, lens), len(raw.frames)
     fit, landmarks = _each_frame(sight, neutral, float(lens.focal[0]))
-    path, certainty = _timeline(raw, fit, landmarks, float(lens.focal[0]))
+    inwards = np.linalg.inv(cameras[len(cameras) // 2]) @ cameras
+    path, certainty = _timeline(raw, fit, landmarks, lens, inwards)
     path = smooth_path(path, certainty, amount, clip.fps).rows(raw.frames - raw.frames[0])
+    path = _seen_by(np.linalg.inv(inwards), path)
     valid = np.isfinite(path.translations[:, 0])
     take = Take(
-        actor, clip, raw.frames, (raw.frames - clip.first_frame) / clip.fps, valid, lens, np.tile(np.eye(4), (count, 1, 1)),
+        actor, clip, raw.frames, (raw.frames - clip.first_frame) / clip.fps, valid, lens, cameras,
         path.rotations, path.translations, neutral, path.landmarks, raw.covariances, np.zeros((count, len(neutral))),
         np.zeros((count, 52)), expression.observable(neutral), np.zeros(count), raw,
     )  # fmt: skip
@@ -266,8 +330,11 @@ def _each_frame(sight: _Sight, neutral: Array, focal: float) -> tuple[head_pose.
     return fit, points + head_pose.strays(sight.pixels, sight.own_white, points, fit.pose, 1.0 / focal, size * sight.doubt)
 
 
-def _timeline(raw: Observations, fit: head_pose.Fit, landmarks: Array, focal: float) -> tuple[Path, Certainty]:
-    """What was found, laid out on every frame from the first to the last; NaN where there is nothing."""
+def _timeline(raw: Observations, fit: head_pose.Fit, landmarks: Array, lens: Lens, inwards: Array) -> tuple[Path, Certainty]:
+    """What was found, laid out on every frame from the first to the last; NaN where there is nothing.
+
+    The head's motion is told as one camera among them sees it (`inwards`, (T, 4, 4)): only that is smooth where the camera shakes.
+    """
     places = (raw.frames - raw.frames[0])[raw.found]
 
     def lay(values: Array) -> Array:
@@ -276,9 +343,18 @@ def _timeline(raw: Observations, fit: head_pose.Fit, landmarks: Array, focal: fl
         return line
 
     turn = 1.0 / np.trace(fit.covariances[:, :3, :3], axis1=1, axis2=2)
-    seen = 1.0 / np.trace(raw.covariances[raw.found], axis1=2, axis2=3)
-    certainty = Certainty(lay(turn), lay(1.0 / fit.covariances[:, 5, 5]), lay(np.nan_to_num(seen)))
-    return Path(lay(fit.pose.rotations), lay(fit.pose.translations(focal)), lay(landmarks)), certainty
+    seen = np.nan_to_num(1.0 / np.trace(raw.covariances[raw.found], axis1=2, axis2=3))
+    place = lens.focal[raw.found] ** 2 * seen.sum(axis=1)
+    certainty = Certainty(lay(turn), lay(place / _ALIKE), lay(1.0 / fit.covariances[:, 5, 5]), lay(seen))
+    path = Path(fit.pose.rotations, fit.pose.translations(lens.focal[raw.found]), landmarks)
+    path = _seen_by(inwards[raw.found], path)
+    return Path(lay(path.rotations), lay(path.translations), lay(path.landmarks)), certainty
+
+
+def _seen_by(change: Array, path: Path) -> Path:
+    """The path after a change of the camera (T, 4, 4)."""
+    turn = change[:, :3, :3]
+    return replace(path, rotations=turn @ path.rotations, translations=np.einsum("tij,tj->ti", turn, path.translations) + change[:, :3, 3])
 
 
 def _confidence(take: Take, raw: Observations, errors: Array, rows: NDArray[np.int64]) -> Array:

@@ -36,6 +36,11 @@ def camera_matrices(take: Take) -> Array:
     return _homogeneous(WORLD) @ take.camera_poses @ _homogeneous(CAMERA)
 
 
+def camera_poses(matrices: Array) -> Array:
+    """The other way: world from camera in OpenCV's axes (T, 4, 4), from Blender's world matrices of a camera."""
+    return _homogeneous(WORLD.T) @ matrices @ _homogeneous(CAMERA)
+
+
 def head_matrices(take: Take) -> Array:
     """Blender's world matrices of the head: (T, 4, 4), metres."""
     return _homogeneous(WORLD) @ take.camera_poses @ _homogeneous(take.rotations, take.translations) @ _homogeneous(HEAD.T)

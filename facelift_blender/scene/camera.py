@@ -8,7 +8,7 @@ from typing import Final
 import bpy
 import numpy as np
 
-from ..capture.types import Distortion, Lens, Take
+from ..capture.types import Array, Distortion, FaceLiftError, Lens, Take
 from . import axes
 from .actions import Curve, Keys, Track, vector_curves
 from .ownership import Home
@@ -37,6 +37,24 @@ def write_distortion(footage: bpy.types.MovieClip, distortion: Distortion) -> No
     camera.distortion_model = distortion.model
     for name, value in zip(_COEFFICIENTS[distortion.model], distortion.coefficients, strict=False):
         setattr(camera, name, value)
+
+
+def read_solved_camera(footage: bpy.types.MovieClip, unit: float = 1.0) -> Array:
+    """World from camera, OpenCV's axes and metres, on every frame of a clip whose camera motion Blender's tracker has solved.
+
+    unit: metres of a Blender unit. Frames that the tracker left out take the pose of the nearest before. (F, 4, 4).
+    Raises FaceLiftError where there is no solved motion.
+    """
+    solved = footage.tracking.objects[0].reconstruction.cameras if footage.tracking.objects else ()
+    if not len(solved):
+        raise FaceLiftError(
+            f"The camera motion of {footage.name} is not solved; solve it in the Clip Editor, or let the camera stand still."
+        )
+    frames = np.array([camera.frame for camera in solved])
+    matrices = np.array([np.array(camera.matrix) for camera in solved])
+    matrices[:, :3, 3] *= unit
+    rows = np.clip(np.searchsorted(frames, np.arange(1, footage.frame_duration + 1), side="right") - 1, 0, None)
+    return axes.camera_poses(matrices[rows])
 
 
 def build_camera(home: Home, take: Take, footage: bpy.types.MovieClip | None, scene: bpy.types.Scene) -> bpy.types.Object:

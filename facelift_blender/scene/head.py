@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 
 from ..capture import topology
+from ..capture.refine import take_confidence
 from ..capture.types import Array, Take
 from . import axes
 from .actions import Curve, Keys, Track, vector_curves
@@ -48,11 +49,12 @@ def describe(take: Take) -> dict[str, Any]:
 
 
 def head_track(head: bpy.types.Object, take: Take, keys: Keys, unit: float) -> Track:
-    """Key the pose, the mean confidence of the landmarks, the residual in pixels, and whether the face is tracked."""
+    """Key the pose, the confidence of all landmarks and of each region's, the residual in pixels, and whether the face is tracked."""
     matrices = axes.head_matrices(take)
     curves = vector_curves("location", matrices[:, :3, 3] / unit, keys)
     curves += vector_curves("rotation_quaternion", axes.quaternions(matrices[:, :3, :3]), keys)
-    for name, values in (("confidence", take.confidence.mean(axis=1)), ("residual_px", take.residuals)):
+    regions = zip((f"confidence_{region}" for region in topology.REGIONS), take_confidence(take).T, strict=True)
+    for name, values in (("confidence", take.confidence.mean(axis=1)), *regions, ("residual_px", take.residuals)):
         head[name] = 0.0
         curves.append(Curve(f'["{name}"]', np.nan_to_num(values), keys))
     head["tracked"] = 1.0

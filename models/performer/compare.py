@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A take against the truth of the performance that was filmed: `python -m models.performer.compare TAKE.npz TRUTH.json.gz`.
 
-Both heads have a canonical frame of their own; one turn, shift and size for the whole clip, which lays the solved neutral
-face on the true one, is taken out first.
+Both heads have a canonical frame of their own; one turn, shift and size for the whole clip, which lays the solved face on the
+true one, as both are in the mean of the clip, is taken out first.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ def _camera(take: Take, truth: Truth, _rows: Array, _frames: Array) -> list[Figu
 
 def _pose(take: Take, truth: Truth, rows: Array, frames: Array) -> list[Figure]:
     zoom = float(truth.intrinsics[0, 0])
-    solved = _laid(take.neutral, truth, take.rotations[rows], take.translations[rows])
-    guess = _laid(np.median(take.raw.landmarks_3d[rows], axis=0), truth, take.raw.rotations[rows], take.raw.translations[rows])
+    true = truth.landmarks[frames]
+    solved = _laid(_onto(take.landmarks[rows], true), take.rotations[rows], take.translations[rows])
+    guess = _laid(_onto(take.raw.landmarks_3d[rows], true), take.raw.rotations[rows], take.raw.translations[rows])
     focals = float(np.median(take.lens.focal)), take.raw.assumed_focal
     turns = [_rms(np.degrees(rotation_vector(np.swapaxes(truth.rotations[frames], 1, 2) @ turned))) for turned, _ in (solved, guess)]
     true, places = truth.translations[frames, 2:], (solved[1], guess[1])
@@ -78,8 +79,7 @@ def _pose(take: Take, truth: Truth, rows: Array, frames: Array) -> list[Figure]:
 
 def _face(take: Take, truth: Truth, rows: Array, frames: Array) -> list[Figure]:
     true = truth.landmarks[frames]
-    solved = move(take.landmarks[rows], _onto(take.neutral, truth))
-    guess = move(take.raw.landmarks_3d[rows], _onto(np.median(take.raw.landmarks_3d[rows], axis=0), truth))
+    solved, guess = (move(face, _onto(face, true)) for face in (take.landmarks[rows], take.raw.landmarks_3d[rows]))
     off = [1e3 * _rms((face - true)[:, _INNER]) for face in (solved, guess)]
     moved = [1e3 * _rms((face - face.mean(axis=0) - true + true.mean(axis=0))[:, _INNER]) for face in (solved, guess)]
     weights, told = take.weights[rows], [arkit.INDEX[name] for name in _TOLD]
@@ -102,15 +102,15 @@ def _plate(take: Take, truth: Truth, rows: Array, frames: Array) -> list[Figure]
     return [Figure("on the plate", *off, unit), Figure("jitter on the plate", *jitter, unit + " acceleration")]
 
 
-def _onto(neutral: Array, truth: Truth) -> tuple[Array, Array, Array]:
-    """The size, turn and shift (one of each) that lay a neutral face (N, 3) on the true one, by its inner points."""
-    weights = np.isin(np.arange(len(neutral)), _INNER).astype(float)
-    return similarity(neutral[None], truth.neutral, weights)
+def _onto(faces: Array, true: Array) -> tuple[Array, Array, Array]:
+    """The size, turn and shift (one of each) that lay faces (T, N, 3) on the true ones in the mean, by their inner points."""
+    weights = np.isin(np.arange(faces.shape[1]), _INNER).astype(float)
+    return similarity(faces.mean(axis=0)[None], true.mean(axis=0), weights)
 
 
-def _laid(neutral: Array, truth: Truth, rotations: Array, translations: Array) -> tuple[Array, Array]:
-    """Poses (T, 3, 3), (T, 3) of the true canonical frame, from those of the frame in which the head rests as `neutral`."""
-    scales, turns, shifts = _onto(neutral, truth)
+def _laid(motion: tuple[Array, Array, Array], rotations: Array, translations: Array) -> tuple[Array, Array]:
+    """Poses (T, 3, 3), (T, 3) of the true canonical frame, from those of a frame that this motion lays on it."""
+    scales, turns, shifts = motion
     turned = rotations @ turns[0].T
     return turned, translations * scales[0] - turned @ shifts[0]
 

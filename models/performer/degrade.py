@@ -23,17 +23,19 @@ def degraded(frames: Iterable[Image], truth: Truth, case: Case) -> Iterator[Imag
     """The frames as the case's camera would have recorded them."""
     generator, lens = np.random.default_rng([case.seed, 9]), lens_of(truth, case)
     for index, image in enumerate(frames):
-        if case.occluder == "glasses":
-            image = _with_glasses(image, truth.pixels[index])
-        elif case.occluder == "hand":
-            image = _with_hand(image, truth.pixels[index], hand_share(index))
-        if case.blur:
-            image = _blurred(image, _motion(truth, index) * case.blur)
-        if case.distortion.model != "NONE":
-            image = _bent(image, lens)
-        if case.noise:
-            image = np.clip(image + generator.normal(0.0, case.noise, image.shape) + 0.5, 0, 255).astype(np.uint8)
-        yield image
+        shown = _through_lens(_occluded(image, truth.pixels[index], case, index), truth, case, lens, index)
+        yield np.clip(shown + generator.normal(0.0, case.noise, shown.shape) + 0.5, 0, 255).astype(np.uint8) if case.noise else shown
+
+
+def _occluded(image: Image, pixels: Array, case: Case, index: int) -> Image:
+    if case.occluder == "glasses":
+        return _with_glasses(image, pixels)
+    return _with_hand(image, pixels, hand_share(index)) if case.occluder == "hand" else image
+
+
+def _through_lens(image: Image, truth: Truth, case: Case, lens: Lens, index: int) -> Image:
+    shut = _blurred(image, _motion(truth, index) * case.blur) if case.blur else image
+    return _bent(shut, lens) if case.distortion.model != "NONE" else shut
 
 
 def degraded_truth(truth: Truth, case: Case) -> Truth:

@@ -19,6 +19,7 @@ def some_pose(count: int = 3, seed: int = 0) -> Pose:
     return Pose(FRONTAL @ rotation(random.normal(0, 0.3, (count, 3))), random.normal(0, 80, (count, 2)), random.uniform(1500, 2500, count))
 
 
+@settings(deadline=None)
 @given(st.tuples(*[st.floats(-1.75, 1.75)] * 3))
 def test_rotation_vector_round_trip(vector: tuple[float, ...]) -> None:
     np.testing.assert_allclose(head_pose.rotation_vector(head_pose.rotation_matrix(np.array(vector))), vector, atol=1e-9)
