@@ -14,7 +14,8 @@ from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
 from ..scene import storage
 
 PACKAGE: Final = __package__.rpartition(".")[0]
-HELP: Final = "https://extensions.blender.org/add-ons/facelift-blender/"
+HELP: Final = (Path(__file__).resolve().parent.parent / "assets" / "help" / "index.html").as_uri()
+"""The help comes with FaceLift and needs no network."""
 _DEVICES: Final = [
     ("AUTO", "Automatic", "The fastest that this machine offers"),
     ("CPU", "CPU", "The processor alone, for the same result on every machine"),

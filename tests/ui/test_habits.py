@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import bpy
 import numpy as np
@@ -127,3 +128,10 @@ def test_the_panels_speak_german(footage: bpy.types.MovieClip) -> None:
         assert bpy.app.translations.pgettext_iface("Track Footage", "Operator") == "Material verfolgen"
     finally:
         view.language = before
+
+
+def test_the_help_is_there_and_names_every_key() -> None:
+    page = Path(unquote(urlparse(preferences.HELP).path)).read_text(encoding="utf-8")
+    for _, operator, letter in keymaps.KEYS:
+        label = getattr(bpy.types, "FACELIFT_OT_" + operator.partition(".")[2]).bl_label
+        assert f"<kbd>{letter}</kbd></td><td>{label}" in page
