@@ -81,11 +81,26 @@ def _high(values: Array) -> float:
 
 def our_weights(clip: Path, truth: Truth, take: Path | None = None) -> tuple[Array, np.ndarray]:
     """(T, 52) weights of our tracker on every frame of the truth, NaN where it has none, and (52,) which are observable."""
-    found = _take(clip, take)
+    return _on_every_frame(_take(clip, take), truth)
+
+
+def good_weights(clip: Path, truth: Truth, seed: int = 1) -> tuple[Array, np.ndarray]:
+    """The same from landmarks as a good tracker would see them (`bench_measure.true_observations`), solved and fitted as ever."""
+    from facelift_blender.capture.solve import solve
+    from facelift_blender.capture.types import Clip
+
+    from .bench_measure import true_observations
+
+    shot = truth.shot
+    filmed = Clip(str(clip), shot.width, shot.height, shot.fps, len(truth))
+    return _on_every_frame(solve(true_observations(truth, seed), filmed), truth)
+
+
+def _on_every_frame(take: Take, truth: Truth) -> tuple[Array, np.ndarray]:
     weights = np.full((len(truth), 52), np.nan)
-    known = found.valid & (found.frames >= 1) & (found.frames <= len(truth))
-    weights[found.frames[known] - 1] = found.weights[known]
-    return weights, found.observable
+    known = take.valid & (take.frames >= 1) & (take.frames <= len(truth))
+    weights[take.frames[known] - 1] = take.weights[known]
+    return weights, take.observable
 
 
 def _take(clip: Path, take: Path | None) -> Take:
@@ -210,12 +225,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m models.performer.weights_bench", description=__doc__)
     parser.add_argument("clips", nargs="*", type=Path, metavar="CLIP", help="rendered clips (default: the demo and the benchmark)")
     parser.add_argument("--takes", type=Path, metavar="DIR", help="folder with NAME.take.npz, instead of tracking anew")
+    parser.add_argument("--good-landmarks", action="store_true", help="ours from noisy true landmarks: solve and fit without the regressor")
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
     ours, theirs, shown = [], [], np.ones(52, bool)
     try:
         for clip, path in find_clips(options.clips):
             truth = load_truth(path)
-            weights, observable = our_weights(clip, truth, options.takes / f"{clip.stem}.take.npz" if options.takes else None)
+            take = options.takes / f"{clip.stem}.take.npz" if options.takes else None
+            weights, observable = good_weights(clip, truth) if options.good_landmarks else our_weights(clip, truth, take)
             ours.append(score(weights, truth))
             theirs.append(score(mesh_weights(clip, len(truth)), truth))
             shown &= observable

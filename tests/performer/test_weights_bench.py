@@ -8,7 +8,7 @@ import pytest
 
 from facelift_blender.rigs import arkit
 from models.performer.truth import Truth, load_truth
-from models.performer.weights_bench import FOLDER, mean_scores, report, score, subset_points, summary
+from models.performer.weights_bench import FOLDER, good_weights, mean_scores, report, score, subset_points, summary
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,17 @@ def test_a_shape_that_one_clip_lacks_is_averaged_over_the_others(truth: Truth) -
     both = mean_scores([one, replace(one, along=along)])
     assert both.along[3] == pytest.approx(one.along[3], nan_ok=True)
     assert "shapes with the smaller error" in report(both, both, np.ones(52, bool))
+
+
+def test_good_landmarks_give_the_weights_that_are_asked_for(truth: Truth) -> None:
+    """Solve and fit without the regressor, on an identity that they do not know."""
+    weights, observable = good_weights(FOLDER / "demo.mp4", truth)
+    told = summary(score(weights, truth), observable)
+    assert told["mean absolute error"] < 0.06
+    assert told["correlation of jaw, blinks, smiles, brows, pucker"] > 0.9
+    assert told["false activation at rest"] < 0.03
+    assert told["95th percentile at rest, head turned"] < 0.08
+    assert told["the same of the brows"] < 0.08
 
 
 def test_the_net_reads_146_points() -> None:
