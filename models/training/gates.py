@@ -148,7 +148,7 @@ def measure(source: Source, count: int, labeller: Labeller, start: Array, photog
         refused=1 - len(landmarks) / count,
         residual=float(np.median(residuals)) if landmarks else 1.0,
         relief=float(np.median([relief(x) for x in landmarks]) / relief(start)) if landmarks else 0.0,
-        shapes=1000 * float(np.linalg.norm(shapes - shapes.mean(axis=0), axis=2).std()) if landmarks else 0.0,
+        shapes=1000 * float(np.sqrt(((shapes - shapes.mean(axis=0)) ** 2).sum(axis=2).mean())) if landmarks else 0.0,
         diversity=spread(fake[::2]) / spread(real[::2]),
         frechet=frechet(fake, real, real),
         halves=frechet(real[::2], real[1::2], real),

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 CENTRE, RADII = (0.0, -0.02, -0.045), (0.115, 0.165, 0.15)
 """Canonical metres: the ellipsoid that is modelled. The neck below it is not."""
-_THIN, _DENSEST = -4.0, 200.0
+_THIN, _DENSEST = -3.0, 200.0
 """The air before training, as the perceptron's output, and a density of one unit of it, per metre."""
 _LEAK = 0.2
 

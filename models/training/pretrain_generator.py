@@ -44,7 +44,7 @@ class PretrainConfig:
     rate: float = 2e-3
     code_rate: float = 5e-3
     structure: float = 0.1
-    opacity: float = 0.3
+    opacity: float = 1.0
     depth: float = 0.1
     prior: float = 1e-4
     average: float = 0.998
@@ -116,7 +116,7 @@ def reconstruction(seen: Rendered, batch: Batch, start: Tensor, config: Pretrain
     known, head = ~torch.isinf(depth), torch.isfinite(depth)
     count = head.sum() + 1
     distance = torch.nan_to_num(depth, 0.0, 0.0) + (start - start.new_tensor(CENTRE)).norm(dim=-1)
-    away = (seen.weights * (seen.distances - distance[..., None]).abs()).sum(dim=2)
+    away = (seen.weights * (seen.distances - distance[..., None]).abs()).sum(dim=2) / (seen.opacity + 1e-3)
     patches = [x.unflatten(1, (-1, config.patch**2)).flatten(0, 1) for x in (seen.colour, truth, head.float())]
     return {
         "colour": ((seen.colour - truth).abs().mean(dim=2) * head).sum() / count,
