@@ -231,14 +231,23 @@ OPEN_CLIPS = (
     "grid_sbwe5n.mpg", "grid_swiz3n.mpg",
 )  # fmt: skip
 HELD_OUT_EVERY = 10
-"""Every tenth photograph gives heads for measuring only."""
+"""Every tenth photograph is for measuring only, as it is and as a head."""
+
+
+def of_set(name: str) -> list[Path]:
+    """The photographs of a set, without labels."""
+    return photographs(OPEN_PHOTOGRAPHS if name == "open" else RESEARCH_PHOTOGRAPHS)
+
+
+def unseen_photographs(name: str) -> list[Path]:
+    """Those of the set that are kept from training."""
+    return of_set(name)[::HELD_OUT_EVERY]
 
 
 def make(name: str, part: str, identities: int, seed: int = 0) -> None:
-    """Make one store of the set `name` (open, research): part `frames`, `views` or `held_out_views`."""
+    """Make one store of the set `name` (open, research): part `frames`, `views`, `views_portraits` or `held_out_views`."""
     labeller, folder = Labeller(name), paths.RUNS / name
-    files = photographs(OPEN_PHOTOGRAPHS if name == "open" else RESEARCH_PHOTOGRAPHS)
-    kept, held_out = [f for k, f in enumerate(files) if k % HELD_OUT_EVERY], files[::HELD_OUT_EVERY]
+    kept, held_out = [f for k, f in enumerate(of_set(name)) if k % HELD_OUT_EVERY], unseen_photographs(name)
     if part == "frames":
 
         def images() -> Iterator[Image]:
