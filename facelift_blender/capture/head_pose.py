@@ -189,19 +189,20 @@ class Fit:
     residuals: Array
 
 
-def fit_poses(pixels: Array, white: Array, points: Array, modes: Array, pose: Pose, inverse_focal: float, steps: int = 4) -> Fit:
+def fit_poses(pixels: Array, white: Array, points: Array, modes: Array, pose: Pose, inverse_focal: float | Array, steps: int = 4) -> Fit:
     """Robust pose a frame, together with what the modes change of the points.
 
     pixels (T, N, 2) from the picture's centre; white (T, N, 2, 2) from `whitener`; points (T, N, 3) canonical;
     modes (N, 3, K) whose coefficients have unit variance; pose: where to start. Frames are independent of one another.
     """
     parts = [slice(start, start + _CHUNK) for start in range(0, len(pixels), _CHUNK)]
-    fits = [_fit_chunk(pixels[part], white[part], points[part], modes, pose[part], inverse_focal, steps) for part in parts]
+    inverse = np.broadcast_to(inverse_focal, len(pixels))
+    fits = [_fit_chunk(pixels[part], white[part], points[part], modes, pose[part], inverse[part], steps) for part in parts]
     joined = Pose(*(np.concatenate([getattr(fit.pose, name) for fit in fits]) for name in ("rotations", "anchors", "scales")))
     return Fit(joined, *(np.concatenate([getattr(fit, name) for fit in fits]) for name in ("coefficients", "covariances", "residuals")))
 
 
-def _fit_chunk(pixels: Array, white: Array, points: Array, modes: Array, pose: Pose, inverse_focal: float, steps: int) -> Fit:
+def _fit_chunk(pixels: Array, white: Array, points: Array, modes: Array, pose: Pose, inverse_focal: Array, steps: int) -> Fit:
     count, flat = len(modes), modes.reshape(3 * len(modes), modes.shape[2])
     coefficients = np.zeros((len(pixels), modes.shape[2]))
     prior = np.concatenate([np.full(6, 1e-9), np.ones(modes.shape[2])])
@@ -236,7 +237,7 @@ def solve_blocks(matrices: Array, sides: Array) -> Array:
     return table[:, :, size:]
 
 
-def strays(pixels: Array, white: Array, points: Array, pose: Pose, inverse_focal: float, doubt: Array) -> Array:
+def strays(pixels: Array, white: Array, points: Array, pose: Pose, inverse_focal: float | Array, doubt: Array) -> Array:
     """How far (T, N, 3) each point most likely lies from where it was thought to be, given where it is seen.
 
     doubt: (N,) standard deviation of the points, metres. A robust weight keeps outliers from tearing the face.

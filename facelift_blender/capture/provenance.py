@@ -33,11 +33,16 @@ def describe(
         "models": {type(model).__name__: _model(model) for model in models},
         "provider": next((model.provider for model in models if hasattr(model, "provider")), ""),
         "footage": {"file": Path(clip.path).name, **fingerprint_footage(Path(clip.path))},
-        "settings": asdict(settings) if is_dataclass(settings) else {},
+        "settings": json.loads(json.dumps(asdict(settings), default=_in_short)) if is_dataclass(settings) else {},
         "frames": {"read": read, "with_face": seen},
         "milliseconds": {station: spent * 1e3 / max(read, 1) for station, spent in seconds.items()},
         "warnings": list(warnings),
     }
+
+
+def _in_short(value: Any) -> Any:
+    """What stands in JSON for an array, such as a solved camera's poses: its shape and a fingerprint."""
+    return {"shape": list(value.shape), "sha256": hashlib.sha256(value.tobytes()).hexdigest()}
 
 
 def fingerprint_footage(path: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from .corrections import Corrections
 from .smoothing import Certainty, Path, Smoothing, smooth_path
 from .take import project
 from .types import Array, Clip, Distortion, FaceLiftError, Lens, Observations, Take
+from .zoom import perspectives, zoom_curve
 
 _MODES = 6
 _MODE_DOUBT = 0.4
@@ -31,6 +32,7 @@ _FACE, _TRUST, _BRIDGED = 0.15, 0.05, 0.2
 _ALIKE = 4.0
 """How much less all landmarks together tell of the head's place than if their errors were independent."""
 _LEAST_SEEN = 0.1
+_ZOOM_ROUNDS = 3
 _USUAL_LENS, _LENS_DOUBT, _METADATA_DOUBT = 42.0, 0.5, 0.05
 """The lens expected when nothing is known, in 35 mm equivalents, and the doubts about it and about metadata (of the logarithm)."""
 
@@ -43,7 +45,8 @@ class SolveSettings:
     actor's pupils, which sets the scale; measured: two landmarks and the metres between them at rest, which rule over it.
     smoothing: 0 raw to 1 very smooth, for all parts or each. distortion: the clip's own lens model.
     camera_poses: (F, 4, 4) world from camera on every frame of the clip, metres, of a camera that is solved already; else it
-    stands still. still_head: the head is held where it was on its first frame, and the camera moves about it.
+    stands still. zoom: the focal length changes over the clip; what is known of it holds for its mean. still_head: the head is
+    held where it was on its first frame, and the camera moves about it.
     """
 
     focal_mm: float | None = None
@@ -52,6 +55,7 @@ class SolveSettings:
     smoothing: float | Smoothing = 0.5
     distortion: Distortion = field(default_factory=Distortion)
     measured: tuple[int, int, float] | None = None
+    zoom: bool = False
     camera_poses: Array | None = None
     still_head: bool = False
 
@@ -75,6 +79,8 @@ def solve(
     estimate, reference = _estimate(_Sight.of(raw, lens), prior)
     focal = estimate.focal
     lens = replace(lens, focal=np.full(len(raw.frames), focal.value), focal_interval=focal.interval, focal_source=focal.source)
+    if settings.zoom:
+        lens = _zoomed(raw, lens, reference, clip)
     neutral = reference * _scale(reference, settings)
     warnings = [*provenance.get("warnings", ()), *estimate.warnings]
     ready = perf_counter()
@@ -213,6 +219,19 @@ def _prior(clip: Clip, settings: SolveSettings) -> Prior:
     return Prior(_USUAL_LENS * camera.metadata_focal(replace(clip, focal_mm=1.0)), _LENS_DOUBT, "prior")
 
 
+def _zoomed(raw: Observations, lens: Lens, reference: Array, clip: Clip) -> Lens:
+    """The lens with a focal length of its own on every frame, whose mean over the frames with a face stays."""
+    seconds = raw.frames[raw.found] / clip.fps
+    for _ in range(_ZOOM_ROUNDS):
+        sight, focal = _Sight.of(raw, lens), lens.focal[raw.found]
+        fit, points, modes = _fitted(sight, reference, focal)
+        told, information = perspectives(sight.pixels, sight.white, points, modes, fit, focal)
+        curve = zoom_curve(told, information, fit.pose.scales / focal, seconds)
+        curve -= curve.mean()
+        lens = replace(lens, focal=lens.focal * np.exp(np.interp(raw.frames / clip.fps, seconds, curve)))
+    return lens
+
+
 def _pupil_distance(shape: Array) -> float:
     right, left = topology.IRIS_CENTERS
     return float(np.linalg.norm(shape[right] - shape[left]))
@@ -241,8 +260,8 @@ class _Sight:
     @staticmethod
     def of(raw: Observations, lens: Lens) -> _Sight:
         rows = np.flatnonzero(raw.found)
-        focal, square = float(lens.focal[0]), np.array([1.0, lens.pixel_aspect])
-        pixels = camera.to_rays(raw.landmarks_2d[rows], replace(lens, focal=lens.focal[rows])) * focal
+        focal, square = lens.focal[rows], np.array([1.0, lens.pixel_aspect])
+        pixels = camera.to_rays(raw.landmarks_2d[rows], replace(lens, focal=focal)) * focal[:, None, None]
         shapes, spread, (scales, turns, shifts) = _steadied(raw.landmarks_3d[rows])
         rotations = raw.rotations[rows] @ np.swapaxes(turns, 1, 2)
         translations = raw.translations[rows] * scales[:, None] - np.einsum("tij,tj->ti", rotations, shifts)
@@ -305,7 +324,7 @@ def _estimate(sight: _Sight, prior: Prior) -> tuple[ClipEstimate, Array]:
 def _finish(raw: Observations, clip: Clip, lens: Lens, neutral: Array, amount: Smoothing, actor: str, cameras: Array) -> Take:
     """Pose, landmarks and expression of each frame, given what the clip shares."""
     sight, count = _Sight.of(raw, lens), len(raw.frames)
-    fit, landmarks = _each_frame(sight, neutral, float(lens.focal[0]))
+    fit, landmarks = _each_frame(sight, neutral, lens.focal[raw.found])
     inwards = np.linalg.inv(cameras[len(cameras) // 2]) @ cameras
     path, certainty = _timeline(raw, fit, landmarks, lens, inwards)
     path = smooth_path(path, certainty, amount, clip.fps).rows(raw.frames - raw.frames[0])
@@ -319,15 +338,26 @@ def _finish(raw: Observations, clip: Clip, lens: Lens, neutral: Array, amount: S
     return describe_motion(take, np.arange(count))
 
 
-def _each_frame(sight: _Sight, neutral: Array, focal: float) -> tuple[head_pose.Fit, Array]:
+def _each_frame(sight: _Sight, neutral: Array, focal: Array) -> tuple[head_pose.Fit, Array]:
     """Poses, and landmarks (F, N, 3) that sit on the plate as far as the picture is surer than the regressor's shape."""
-    size = np.linalg.norm(neutral - neutral.mean(axis=0)) / np.linalg.norm(sight.neutral - sight.neutral.mean(axis=0))
-    points, modes = neutral + size * (sight.shapes - sight.neutral), size * sight.modes
-    start = replace(sight.pose, scales=sight.pose.scales / size)
-    points = np.where(sight.own_white.any(axis=(2, 3))[..., None], points, neutral)
-    fit = head_pose.fit_poses(sight.pixels, sight.white, points, modes, start, 1.0 / focal)
+    fit, points, modes = _fitted(sight, neutral, focal)
     points = points + np.einsum("ndk,tk->tnd", modes, fit.coefficients)
-    return fit, points + head_pose.strays(sight.pixels, sight.own_white, points, fit.pose, 1.0 / focal, size * sight.doubt)
+    doubt = _size(sight, neutral) * sight.doubt
+    return fit, points + head_pose.strays(sight.pixels, sight.own_white, points, fit.pose, 1.0 / focal, doubt)
+
+
+def _size(sight: _Sight, neutral: Array) -> float:
+    """The actor's size in that of the regressor's face."""
+    return float(np.linalg.norm(neutral - neutral.mean(axis=0)) / np.linalg.norm(sight.neutral - sight.neutral.mean(axis=0)))
+
+
+def _fitted(sight: _Sight, neutral: Array, focal: Array) -> tuple[head_pose.Fit, Array, Array]:
+    """Poses of each frame; the points (F, N, 3) and modes (N, 3, K) that they were found with."""
+    size = _size(sight, neutral)
+    points, modes = neutral + size * (sight.shapes - sight.neutral), size * sight.modes
+    points = np.where(sight.own_white.any(axis=(2, 3))[..., None], points, neutral)
+    start = replace(sight.pose, scales=sight.pose.scales / size)
+    return head_pose.fit_poses(sight.pixels, sight.white, points, modes, start, 1.0 / focal), points, modes
 
 
 def _timeline(raw: Observations, fit: head_pose.Fit, landmarks: Array, lens: Lens, inwards: Array) -> tuple[Path, Certainty]:

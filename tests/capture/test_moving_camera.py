@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from synthetic import Performance, make_take, rotation
 
+from facelift_blender.capture.provenance import describe
 from facelift_blender.capture.solve import SolveSettings, resmooth, solve
-from facelift_blender.capture.take import project
+from facelift_blender.capture.take import load_take, project, save_take
 from facelift_blender.capture.types import Array, FaceLiftError, Take
 
 LENS = SolveSettings(focal_mm=1400 / 1280 * 36)
@@ -84,3 +86,14 @@ def test_a_measured_length_rules_the_scale(truth: Take) -> None:
 def test_what_cannot_be(truth: Take, settings: SolveSettings, word: str) -> None:
     with pytest.raises(FaceLiftError, match=word):
         solve(truth.raw, truth.clip, settings)
+
+
+def test_provenance_names_the_camera_and_survives_the_disk(truth: Take, tmp_path: Path) -> None:
+    settings = replace(LENS, camera_poses=shaky())
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"footage")
+    told = describe(replace(truth.clip, path=str(path)), settings, (), {}, FRAMES, FRAMES, ())
+    assert told["settings"]["camera_poses"]["shape"] == [FRAMES, 4, 4]
+    take = solve(truth.raw, truth.clip, settings, provenance=told)
+    save_take(take, tmp_path / "take.npz")
+    assert load_take(tmp_path / "take.npz").provenance == take.provenance
