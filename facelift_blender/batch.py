@@ -101,6 +101,7 @@ def _add_retarget(verb: argparse.ArgumentParser) -> None:
         "--rig", action="append", default=[], metavar="NAME", help="object of a character; again for more (default: the only one)"
     )
     verb.add_argument("--mapping", type=Path, metavar="FILE.json", help="a saved mapping, laid over what the names say")
+    verb.add_argument("--profile", type=Path, metavar="FILE.json", help="the actor's own face at rest and range")
     verb.add_argument("--mode", choices=("keys", "strips"), default="keys", help="keys in the character's action, or an NLA strip")
     verb.add_argument("--fps", default="scene", metavar="F|clip|scene", help="rate that the scene is to have (default: its own)")
     verb.add_argument("--start", type=float, metavar="N", help="scene frame of the clip's first frame")
@@ -174,6 +175,9 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("FaceLift: stopped.", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read what is printed has gone
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - Python flushes it as it ends
+        return 141
 
 
 # ---------------------------------------------------------------- verbs

@@ -15,6 +15,8 @@ from characters import make_armature, make_mesh, value_at
 from synthetic import make_take
 
 from facelift_blender import api, batch
+from facelift_blender.capture.expression import fit_weights
+from facelift_blender.capture.profile import Profile, save_profile
 from facelift_blender.capture.take import save_take
 from facelift_blender.capture.types import FaceLiftError, Take
 from facelift_blender.exports.livelink import read_livelink
@@ -90,6 +92,17 @@ def test_what_is_wrong_is_one_sentence(
     assert sentence in told
     assert told.count("\n") == 1
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_the_actors_profile_is_applied(take: Take, files: tuple[Path, Path], tmp_path: Path) -> None:
+    gains = np.ones(52)
+    gains[JAW] = 0.5
+    save_profile(Profile("Ada", take.neutral, gains), tmp_path / "actor.json")
+    out = tmp_path / "out.blend"
+    assert run(files[1], "--character", files[0], "-o", out, "--profile", tmp_path / "actor.json") == 0
+    bpy.ops.wm.open_mainfile(filepath=str(out))
+    want = 0.5 * fit_weights(take.landmarks, take.neutral)[5, JAW]
+    assert value_at(bpy.data.objects["face"], "jawOpen", 6) == pytest.approx(want, abs=0.02)
 
 
 def test_it_runs_as_a_program(files: tuple[Path, Path], tmp_path: Path) -> None:

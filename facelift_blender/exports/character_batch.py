@@ -10,6 +10,7 @@ from pathlib import Path
 
 import bpy
 
+from ..capture.profile import load_profile, with_profile
 from ..capture.take import load_take
 from ..capture.types import FaceLiftError, Take
 from ..rigs.mapping import load_mapping
@@ -27,6 +28,7 @@ class CharacterJob:
 
     formats: what else, beside it. character: the file to open (None: the one that is open). mapping: a mapping's file.
     fps: the rate that the scene is to have (None: as it is; 0: the clip's). least: refuse a character that scores below this.
+    profile: the file of an actor's profile.
     """
 
     takes: tuple[Path, ...]
@@ -38,6 +40,7 @@ class CharacterJob:
     mapping: Path | None = None
     fps: float | None = None
     least: float = 0.0
+    profile: Path | None = None
     settings: RetargetSettings = field(default_factory=RetargetSettings)
 
 
@@ -51,7 +54,7 @@ def read_options(options: argparse.Namespace, formats: tuple[str, ...]) -> Chara
     )  # fmt: skip
     return CharacterJob(
         tuple(options.takes), options.output, tuple(options.rig), formats, Engine[options.engine.upper()], options.character,
-        options.mapping, _rate(options.fps), options.least, settings,
+        options.mapping, _rate(options.fps), options.least, options.profile, settings,
     )  # fmt: skip
 
 
@@ -74,6 +77,8 @@ def run_job(job: CharacterJob, say: Callable[[str], object]) -> list[Path]:
     The character's file is opened anew for each take. Raises FaceLiftError at what is wrong, before anything is written of a take.
     """
     takes = [load_take(path) for path in job.takes]
+    if job.profile is not None:
+        takes = [with_profile(take, load_profile(job.profile)) for take in takes]
     source = job.character or (Path(bpy.data.filepath) if bpy.data.filepath else None)
     if source is None:
         raise FaceLiftError("No character: start Blender with its .blend, or name that with --character.")

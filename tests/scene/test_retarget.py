@@ -288,6 +288,35 @@ def test_a_jaw_bone_opens_where_no_key_does(take: Take) -> None:
     assert "Jaw#jawOpen" not in {channel.target for channel in retarget.plan(take, face, bpy.context.scene).mapping.channels}
 
 
+@pytest.mark.parametrize(("marks", "corner"), [
+    (("master_eye.L", "eyes"), "lips.L"), (("eye_master.L", "eye_common"), "lip_end.L.001"),
+])  # fmt: skip
+def test_both_faces_of_rigify_act(take: Take, marks: tuple[str, str], corner: str) -> None:
+    """On a face of twice the size of a real one, so that it moves twice as far."""
+    middle, target = marks
+    armature = make_armature(bones={
+        "head": (0, 0, 1.6), "eye.L": (0.063, -0.4, 1.7), "eye.R": (-0.063, -0.4, 1.7), middle: (0.063, -0.1, 1.7), target: (0, -0.4, 1.7),
+        "jaw_master": (0, 0, 1.6), corner: (0.05, -0.15, 1.6), "lid.T.L.002": (0.063, -0.13, 1.71),
+    })  # fmt: skip
+    weights = np.zeros_like(take.weights)
+    for row, names in ((4, ["mouthSmileLeft"]), (14, ["eyeBlinkLeft"]), (24, ["eyeLookOutLeft", "eyeLookInRight"]), (34, ["jawOpen"])):
+        weights[row, [arkit.INDEX[name] for name in names]] = 1.0
+    run(replace(take, weights=weights), armature, head=False)
+
+    def move(bone: str, frame: int) -> np.ndarray:
+        places = []
+        for at in (1, frame):
+            bpy.context.scene.frame_set(at)
+            graph = bpy.context.evaluated_depsgraph_get()
+            places.append(1e3 * np.array(armature.evaluated_get(graph).pose.bones[bone].head))
+        return places[1] - places[0]
+
+    assert move(corner, 5) == pytest.approx([18, 8, 18], abs=0.1), "to the side, back and up"
+    assert move("lid.T.L.002", 15) == pytest.approx([0, 0, -18], abs=0.1)
+    assert move(target, 25) == pytest.approx([300 * np.tan(np.radians(30)), 0, 0], abs=0.5), "both eyes look 30 degrees to the left"
+    assert (bone_turn(armature, "jaw_master", 35) @ [0, -1, 0])[2] == pytest.approx(-np.sin(np.radians(18)), abs=1e-3)
+
+
 def test_other_bones_and_the_bodys_animation_are_untouched(take: Take) -> None:
     armature = make_armature()
     armature.pose.bones["Hips"].keyframe_insert("location", frame=5)
