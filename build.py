@@ -135,6 +135,10 @@ def track(arguments: argparse.Namespace) -> int:
     return batch("track", *arguments.rest)
 
 
+def retarget(arguments: argparse.Namespace) -> int:
+    return batch("retarget", *arguments.rest)
+
+
 def predict(arguments: argparse.Namespace) -> int:
     return batch("predict", *arguments.rest)
 
@@ -316,12 +320,15 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(metavar="VERB", required=True)
 
     def verb(function: Callable[[argparse.Namespace], int], name: str, text: str, passes_on: bool = False) -> argparse.ArgumentParser:
-        sub = verbs.add_parser(name, help=text, description=text, allow_abbrev=False, add_help=function not in (demo, track, predict, shots))
+        sub = verbs.add_parser(
+            name, help=text, description=text, allow_abbrev=False, add_help=function not in (demo, track, retarget, predict, shots)
+        )
         sub.set_defaults(function=function, passes_on=passes_on)
         return sub
 
     verb(demo, "demo", "track the bundled clip into out/demo", passes_on=True)
     verb(track, "track", "CLIP -o DIR: track a clip; 'track --help' tells the options", passes_on=True)
+    verb(retarget, "retarget", "TAKE... --character FILE.blend -o OUT.blend: takes onto a character", passes_on=True)
     verb(predict, "predict", "IMAGE... -o FILE.json: find the faces of pictures", passes_on=True)
     verb(shots, "batch", "SHOTS -o DIR: a list of shots, a folder each, with a report", passes_on=True)
     tests = verb(test, "test", "run the tests; further arguments are pytest's", passes_on=True)
