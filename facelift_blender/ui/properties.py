@@ -5,7 +5,8 @@ and what is looked at (on the scene).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, FloatVectorProperty, IntProperty, PointerProperty
@@ -181,25 +182,30 @@ def detach() -> None:
     del bpy.types.MovieClip.facelift
 
 
-def track_settings(footage: bpy.types.MovieClip) -> TrackSettings:
-    """What capture is to do with a clip."""
-    from ..capture.solve import SolveSettings
-    from ..capture.track import TrackSettings
+def track_settings(footage: bpy.types.MovieClip) -> Callable[[], TrackSettings]:
+    """What capture is to do with a clip, to be made by whoever tracks: the modules that it takes are slow to load."""
     from ..scene.camera import read_distortion
 
     chosen = footage.facelift
-    solve = SolveSettings(
-        focal_mm=chosen.focal_mm if chosen.lens_known else None,
-        sensor_width=chosen.sensor_width,
-        smoothing=round(chosen.smoothing, 4),
-        distortion=read_distortion(footage),
-    )
-    return TrackSettings(
-        start=chosen.start if chosen.use_range else 1,
-        end=chosen.end if chosen.use_range else None,
-        actor=None if chosen.every_actor else chosen.actor,
-        fps=footage.fps or None,
-        solve=solve,
-        every=2 if chosen.quality == "DRAFT" else 1,
-        mirrored=chosen.quality == "FINE",
-    )
+    solving = {
+        "focal_mm": chosen.focal_mm if chosen.lens_known else None,
+        "sensor_width": chosen.sensor_width,
+        "smoothing": round(chosen.smoothing, 4),
+        "distortion": read_distortion(footage),
+    }
+    tracking = {
+        "start": chosen.start if chosen.use_range else 1,
+        "end": chosen.end if chosen.use_range else None,
+        "actor": None if chosen.every_actor else chosen.actor,
+        "fps": footage.fps or None,
+        "every": 2 if chosen.quality == "DRAFT" else 1,
+        "mirrored": chosen.quality == "FINE",
+    }
+    return lambda: _made(tracking, solving)
+
+
+def _made(tracking: dict[str, Any], solving: dict[str, Any]) -> TrackSettings:
+    from ..capture.solve import SolveSettings
+    from ..capture.track import TrackSettings
+
+    return TrackSettings(**tracking, solve=SolveSettings(**solving))

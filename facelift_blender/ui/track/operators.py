@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -113,7 +113,7 @@ class FACELIFT_OT_resume_tracking(_Tracking, bpy.types.Operator):
         pause = pauses.pause_of(path)
         if pause is None:
             raise FaceLiftError("Nothing was stopped that could go on: track the footage first.")
-        return tracking(path, pause.settings, pause.tracker, earlier_work(footage))
+        return tracking(path, lambda: pause.settings, pause.tracker, earlier_work(footage))
 
 
 @dataclass(frozen=True)
@@ -135,13 +135,14 @@ def earlier_work(footage: bpy.types.MovieClip) -> dict[str, Earlier]:
     }
 
 
-def tracking(path: str, settings: TrackSettings, tracker: Tracker | None, earlier: Mapping[str, Earlier]) -> job.Work:
+def tracking(path: str, wanted_settings: Callable[[], TrackSettings], tracker: Tracker | None, earlier: Mapping[str, Earlier]) -> job.Work:
     """The thread's part: the road, from where the tracker stands, and for each take all that the scene needs."""
     folder, device, count = cache_folder(), preferences().device, threads()
 
     def work(running: job.Job) -> list[Ready]:
         from ...capture import track
 
+        settings = wanted_settings()
         following = tracker or track.open_tracker(path, settings, *_models(device, count))
         takes = _drain(running, track.track_steps(path, settings, lambda: running.stopping, tracker=following))
         pauses.remember(path, settings, following)
