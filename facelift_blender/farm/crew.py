@@ -70,7 +70,7 @@ class Worker:
         for line in self.process.stdout:
             if line.startswith(MARK):
                 self.inbox.put((self, json.loads(line.removeprefix(MARK))))
-            else:
+            elif line.strip():
                 self.lines.append(line.rstrip())
         self.process.wait()
         self.inbox.put((self, None))

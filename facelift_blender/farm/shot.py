@@ -95,7 +95,7 @@ def make_shot(shot: Shot, making: Making, report: Report) -> Result:
                 return _make_part(work, making.part)
             before = read_result(making.folder, shot)
             if before is not None and before.key == work.key and _is_whole(before, making.folder / shot.name, work.made_from):
-                return replace(before, status=SKIPPED)
+                return replace(before, status=SKIPPED, sentence="")
             takes = _takes(work)
         result = replace(_publish(work, takes), seconds=perf_counter() - started)
         write_result(result, making.folder, shot)
@@ -242,7 +242,11 @@ def _publish(work: _Work, takes: Sequence[Take]) -> Result:
     shot, target = work.shot, work.making.folder / work.shot.name
     _tidy(work.folder)
     _tell(work, Progress(0, 1, "files", 0.0))
-    write_takes(takes, work.folder, shot.name, shot.exports)
+    try:
+        write_takes(takes, work.folder, shot.name, shot.exports)
+    except FaceLiftError:
+        _tidy(work.folder)
+        raise
     names = sorted((path.name for path in _written(work.folder, shot, takes)), key=lambda name: name.endswith(TAKE))
     sizes = {name: (work.folder / name).stat().st_size for name in names}
     try:

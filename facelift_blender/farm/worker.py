@@ -41,7 +41,7 @@ def serve(lines: Iterable[str], out: IO[str], making: Making, memory: int) -> No
 
 
 def say(out: IO[str], told: dict[str, Any]) -> None:
-    out.write(MARK + json.dumps(told) + "\n")
+    out.write("\n" + MARK + json.dumps(told) + "\n")  # Blender may be in the middle of a line
     out.flush()
 
 
