@@ -242,6 +242,12 @@ def strays(pixels: Array, white: Array, points: Array, pose: Pose, inverse_focal
 
     doubt: (N,) standard deviation of the points, metres. A robust weight keeps outliers from tearing the face.
     """
+    inverse = np.broadcast_to(inverse_focal, len(pixels))
+    parts = (slice(start, start + _CHUNK) for start in range(0, len(pixels), _CHUNK))
+    return np.concatenate([_strays(pixels[part], white[part], points[part], pose[part], inverse[part], doubt) for part in parts])
+
+
+def _strays(pixels: Array, white: Array, points: Array, pose: Pose, inverse_focal: Array, doubt: Array) -> Array:
     model, _, by_point, _ = linearise(points, pose, inverse_focal)
     residuals = whiten(white, (pixels - model)[..., None])
     slopes = whiten(white, by_point) * doubt[:, None, None]

@@ -25,7 +25,7 @@ from .zoom import perspectives, zoom_curve
 
 _MODES = 6
 _MODE_DOUBT = 0.4
-_POINT_DOUBT = (0.0009, 0.3)
+_POINT_DOUBT = (0.0013, 0.3)
 """Metres that any landmark may stray from the regressor's shape, and the share of its own spread over the clip."""
 _FACE, _TRUST, _BRIDGED = 0.15, 0.05, 0.2
 """Width of a face in metres, the share of it by which a landmark may be off at half confidence, and a bridged frame's confidence."""
@@ -76,16 +76,17 @@ def solve(
         clip.width, clip.height, np.full(len(raw.frames), prior.focal), (prior.focal, prior.focal), center,
         settings.sensor_width, clip.pixel_aspect, settings.distortion, prior.source,
     )  # fmt: skip
-    estimate, reference = _estimate(_Sight.of(raw, lens), prior)
+    sight = _Sight.of(raw, lens)
+    estimate, reference = _estimate(sight, prior)
     focal = estimate.focal
     lens = replace(lens, focal=np.full(len(raw.frames), focal.value), focal_interval=focal.interval, focal_source=focal.source)
     if settings.zoom:
-        lens = _zoomed(raw, lens, reference, clip)
+        lens = _zoomed(sight, raw, lens, reference, clip)
     neutral = reference * _scale(reference, settings)
     warnings = [*provenance.get("warnings", ()), *estimate.warnings]
     ready = perf_counter()
     amount = Smoothing.of(settings.smoothing)
-    take = _finish(raw, clip, lens, neutral, amount, actor, _cameras(raw, settings))
+    take = _finish(sight.through(raw, lens), raw, clip, lens, neutral, amount, actor, _cameras(raw, settings))
     take = _held(take) if settings.still_head else take
     stations = {"solve": (ready - started) / len(take) * 1e3, "smooth": (perf_counter() - ready) / len(take) * 1e3}
     return replace(
@@ -118,7 +119,7 @@ def resolve(take: Take, corrections: Corrections, smoothing: float | Smoothing |
     raw = _checked(pins.told(take.raw, corrections, pinned=False))
     still = bool(take.provenance.get("still_head"))
     cameras = np.tile(np.eye(4), (len(take), 1, 1)) if still else take.camera_poses
-    again = _finish(raw, take.clip, take.lens, take.neutral, amount, take.actor, cameras)
+    again = _finish(_Sight.of(raw, take.lens), raw, take.clip, take.lens, take.neutral, amount, take.actor, cameras)
     again = replace(again, raw=take.raw, provenance={**take.provenance, "smoothing": asdict(amount)})
     return _held(again) if still else again
 
@@ -219,11 +220,11 @@ def _prior(clip: Clip, settings: SolveSettings) -> Prior:
     return Prior(_USUAL_LENS * camera.metadata_focal(replace(clip, focal_mm=1.0)), _LENS_DOUBT, "prior")
 
 
-def _zoomed(raw: Observations, lens: Lens, reference: Array, clip: Clip) -> Lens:
+def _zoomed(sight: _Sight, raw: Observations, lens: Lens, reference: Array, clip: Clip) -> Lens:
     """The lens with a focal length of its own on every frame, whose mean over the frames with a face stays."""
     seconds = raw.frames[raw.found] / clip.fps
     for _ in range(_ZOOM_ROUNDS):
-        sight, focal = _Sight.of(raw, lens), lens.focal[raw.found]
+        sight, focal = sight.through(raw, lens), lens.focal[raw.found]
         fit, points, modes = _fitted(sight, reference, focal)
         told, information = perspectives(sight.pixels, sight.white, points, modes, fit, focal)
         curve = zoom_curve(told, information, fit.pose.scales / focal, seconds)
@@ -259,9 +260,8 @@ class _Sight:
 
     @staticmethod
     def of(raw: Observations, lens: Lens) -> _Sight:
-        rows = np.flatnonzero(raw.found)
-        focal, square = lens.focal[rows], np.array([1.0, lens.pixel_aspect])
-        pixels = camera.to_rays(raw.landmarks_2d[rows], replace(lens, focal=focal)) * focal[:, None, None]
+        rows, square = np.flatnonzero(raw.found), np.array([1.0, lens.pixel_aspect])
+        pixels = _straight(raw, lens)
         shapes, spread, (scales, turns, shifts) = _steadied(raw.landmarks_3d[rows])
         rotations = raw.rotations[rows] @ np.swapaxes(turns, 1, 2)
         translations = raw.translations[rows] * scales[:, None] - np.einsum("tij,tj->ti", rotations, shifts)
@@ -271,10 +271,20 @@ class _Sight:
         white = head_pose.whitener(own + ((pose.scales[:, None] * doubt) ** 2)[..., None, None] * np.eye(2))
         return _Sight(pixels, head_pose.whitener(own), white, doubt, shapes, expression.find_neutral(shapes), *_components(shapes), pose)
 
+    def through(self, raw: Observations, lens: Lens) -> _Sight:
+        """The same frames seen through another lens."""
+        return replace(self, pixels=_straight(raw, lens))
+
     @property
     def modes(self) -> Array:
         """(N, 3, K): the main components, as large as the regressor is in doubt of them."""
         return (self.components[:, :_MODES] * self.deviations[:_MODES] * _MODE_DOUBT).reshape(*self.neutral.shape, -1)
+
+
+def _straight(raw: Observations, lens: Lens) -> Array:
+    """(F, N, 2) where a pinhole would have seen the landmarks of the found frames, from the picture's centre."""
+    focal = lens.focal[raw.found]
+    return camera.to_rays(raw.landmarks_2d[raw.found], replace(lens, focal=focal)) * focal[:, None, None]
 
 
 def _steadied(landmarks: Array) -> tuple[Array, Array, tuple[Array, Array, Array]]:
@@ -321,9 +331,11 @@ def _estimate(sight: _Sight, prior: Prior) -> tuple[ClipEstimate, Array]:
     return estimate, sight.neutral + estimate.offset
 
 
-def _finish(raw: Observations, clip: Clip, lens: Lens, neutral: Array, amount: Smoothing, actor: str, cameras: Array) -> Take:
+def _finish(
+    sight: _Sight, raw: Observations, clip: Clip, lens: Lens, neutral: Array, amount: Smoothing, actor: str, cameras: Array
+) -> Take:
     """Pose, landmarks and expression of each frame, given what the clip shares."""
-    sight, count = _Sight.of(raw, lens), len(raw.frames)
+    count = len(raw.frames)
     fit, landmarks = _each_frame(sight, neutral, lens.focal[raw.found])
     inwards = np.linalg.inv(cameras[len(cameras) // 2]) @ cameras
     path, certainty = _timeline(raw, fit, landmarks, lens, inwards)

@@ -160,5 +160,5 @@ def mesh_observations(path: Path, truth: Truth) -> Observations:
         low, high = truth.pixels[frame - 1].min(axis=0), truth.pixels[frame - 1].max(axis=0)
         crop = crop or settle(image, (*low, *(high - low)))
         points = mesh_points(image, [crop])[0][0, :, :2]
-        crop, pixels[frame - 1] = crop_of_points(points), labeller.map @ points
+        crop, pixels[frame - 1] = crop_of_points(points), labeller.map(points)
     return replace(true_observations(truth, 0), landmarks_2d=pixels)
