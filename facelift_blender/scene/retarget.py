@@ -15,9 +15,10 @@ import bpy
 import numpy as np
 
 from ..capture.types import Array, FaceLiftError, Take
+from ..rigs import arkit
 from ..rigs import mapping as maps
 from ..rigs.bones import FaceBones, face_channels, jaw_channels
-from ..rigs.mapping import BoneChannel, Mapping
+from ..rigs.mapping import BoneChannel, Channel, Mapping
 from ..rigs.matcher import match
 from . import axes, characters
 from .actions import Curve, Keys, Track
@@ -62,7 +63,8 @@ class Plan:
     """What would be written, before anything is: numbers and names alone, safe to keep across undo.
 
     keys: shape keys by mesh. frames: (K,) scene frames. blocked: keys that somebody else's drivers hold, which are left alone.
-    notes: sentences on what a person should know.
+    notes: sentences on what a person should know. unseen: ARKit shapes that the take cannot tell; keys that they alone drive are
+    left to the animator.
     """
 
     rig: str
@@ -74,6 +76,7 @@ class Plan:
     layer: str
     blocked: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
     @property
     def score(self) -> float:
@@ -90,7 +93,7 @@ class Plan:
         parts = [f"{part} {name}" for part, name in (("head", self.bones.head), ("eyes", self.bones.eye_left or self.bones.target)) if name]
         said += [", ".join(parts)] if parts else []
         lists = {"unmatched": self.mapping.unmatched, "ambiguous, not driven": self.mapping.ambiguous, "held by drivers": self.blocked,
-                 "nothing shows": self.mapping.unreached}  # fmt: skip
+                 "nothing shows": self.mapping.unreached, "not seen in the take": self.unseen}  # fmt: skip
         return said + [f"{label}: {', '.join(names)}" for label, names in lists.items() if names] + list(self.notes)
 
 
@@ -116,7 +119,7 @@ def plan(take: Take, rig: bpy.types.Object, scene: bpy.types.Scene, settings: Re
     blocked = tuple(sorted({name for mesh in meshes for name in _held(mesh.data.shape_keys)} & {c.target for c in channels.written}))
     return Plan(
         rig.name, armature.name if armature else "", keys, channels, bones, keyed.frames, settings.layer or layer_name(take), blocked,
-        tuple(_notes(rig, meshes, bones, settings)),
+        tuple(_notes(rig, meshes, bones, settings)), unseen(take),
     )  # fmt: skip
 
 
@@ -164,6 +167,11 @@ def clear(rig: bpy.types.Object, layer: str) -> None:
             animation.nla_tracks.remove(lane)
 
 
+def unseen(take: Take) -> tuple[str, ...]:
+    """ARKit shapes that landmarks cannot tell of this actor."""
+    return tuple(name for name, shown in zip(arkit.NAMES, take.observable, strict=True) if not shown)
+
+
 def layer_name(take: Take) -> str:
     """What the layer of a take is called unless a person says otherwise."""
     return f"FaceLift {Path(take.clip.path).stem[:24]} {take.actor}"
@@ -192,7 +200,12 @@ def _with_bones(found: Mapping, bones: FaceBones, settings: RetargetSettings) ->
 
 
 def _bone_channels(plan: Plan) -> list[BoneChannel]:
-    return [channel for channel in plan.mapping.written if isinstance(channel, BoneChannel)]
+    return [channel for channel in _seen_channels(plan) if isinstance(channel, BoneChannel)]
+
+
+def _seen_channels(plan: Plan) -> list[Channel]:
+    """The channels that something seen drives, in part at least."""
+    return [channel for channel in plan.mapping.written if not {name for name, _ in channel.shares} <= set(plan.unseen)]
 
 
 def sample_keys(seen: Take, scene: bpy.types.Scene, settings: RetargetSettings) -> tuple[Keys, Array]:
@@ -259,7 +272,7 @@ def _write_face(
 ) -> list[bpy.types.Action]:
     owner = mesh.data.shape_keys
     names = set(characters.shape_keys(mesh)) - set(_held(owner))
-    channels = [channel for channel in plan.mapping.written if channel.target in names and not isinstance(channel, BoneChannel)]
+    channels = [channel for channel in _seen_channels(plan) if channel.target in names and not isinstance(channel, BoneChannel)]
     undrive(owner)
     if settings.mode is Mode.DRIVERS:
         remove_layer(owner, plan.layer)

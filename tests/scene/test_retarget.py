@@ -327,6 +327,20 @@ def test_other_bones_and_the_bodys_animation_are_untouched(take: Take) -> None:
     assert not any("Hips" in path for path, _ in paths)
 
 
+def test_what_the_take_cannot_tell_is_left_to_the_animator(take: Take) -> None:
+    observable = np.ones(52, bool)
+    observable[arkit.INDEX["tongueOut"]] = False
+    face = make_mesh("face", ["jawOpen", "tongueOut"])
+    block = face.data.shape_keys.key_blocks["tongueOut"]
+    block.value = 0.6
+    block.keyframe_insert("value", frame=10)
+    told = replace(take, observable=observable)
+    assert retarget.plan(told, face, bpy.context.scene).unseen == ("tongueOut",)
+    run(told, face)
+    assert values(face, "tongueOut", range(1, 48, 9)) == pytest.approx([0.6] * 6)
+    assert value_at(face, "jawOpen", 6) == pytest.approx(take.weights[5, JAW], abs=1e-6)
+
+
 def test_nothing_to_drive_is_one_sentence(take: Take) -> None:
     with pytest.raises(FaceLiftError, match="has no shape key or bone"):
         retarget.plan(take, make_mesh("cube", ["Key 1"]), bpy.context.scene)
