@@ -41,11 +41,15 @@ _LEFTOVER = 0.0007
 
 @dataclass(frozen=True)
 class Prior:
-    """Belief about the focal length before the motion is looked at: pixels, standard deviation of its logarithm, and whose."""
+    """Belief about the focal length before the motion is looked at: pixels, standard deviation of its logarithm, and whose.
+
+    feigned: how far the perspective in the landmarks may be made up, in units of this focal length's.
+    """
 
     focal: float
     doubt: float
     source: str
+    feigned: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -284,7 +288,7 @@ def _turn(pose: Pose) -> float:
 def _settled(state: _State, prior: Prior, turn: float) -> Focal:
     """Motion and prior together, on a grid of focal lengths: mean of the logarithm and 90 % interval."""
     logarithm = np.linspace(-2.5, 2.5, 2001)
-    variance = state.variance * (_MODEL + (_TURN / max(turn, 1e-3)) ** 4)
+    variance = state.variance * (_MODEL + (_TURN / max(turn, 1e-3)) ** 4) + prior.feigned**2
     score = -0.5 * (np.exp(-logarithm) - state.strength) ** 2 / variance - 0.5 * (logarithm / prior.doubt) ** 2
     share = np.exp(score - score.max())
     share /= share.sum()

@@ -31,10 +31,10 @@ def estimate(performance: Performance, prior: bundle.Prior | None = None) -> bun
     ],
 )  # fmt: skip
 def test_focal_length_is_found_when_the_head_turns(performance: Performance) -> None:
-    """Within 11 % and the interval, whatever focal length the regressor believed in, and even where its depth is 8 % wrong."""
+    """Within 13 % and the interval, whatever focal length the regressor believed in, and even where its depth is 8 % wrong."""
     focal = estimate(performance).focal
     assert focal.source == "solved"
-    assert abs(focal.value / performance.focal - 1) < 0.11
+    assert abs(focal.value / performance.focal - 1) < 0.13
     assert focal.interval[0] < performance.focal < focal.interval[1]
 
 
