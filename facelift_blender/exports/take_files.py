@@ -57,7 +57,14 @@ def _open_scene() -> None:
     import bpy
 
     if not bpy.data.filepath:
-        bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+        open_empty_file()
+
+
+def open_empty_file() -> None:
+    """Leave whatever file is open for an empty one."""
+    import bpy
+
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
 
 
 def write_take(take: Take, base: Path, formats: Sequence[str]) -> dict[str, float]:

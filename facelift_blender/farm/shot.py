@@ -19,7 +19,7 @@ import numpy as np
 
 from ..capture.chunks import CHUNK_FRAMES, Chunks
 from ..capture.footage import probe
-from ..capture.provenance import fingerprint_footage, versions
+from ..capture.provenance import fingerprint, fingerprint_footage, versions
 from ..capture.ranges import Range, join, split
 from ..capture.sequence import files_of
 from ..capture.solve import SolveSettings
@@ -29,7 +29,7 @@ from ..capture.tracker import Detect, Regress, Tracker
 from ..capture.types import Clip, FaceLiftError, Take
 from ..capture.weights import model_path, sha256_of
 from ..exports.figures import face_size, figures, frames_read, median_residual
-from ..exports.take_files import base_of, require_writers, write_takes
+from ..exports.take_files import SCENE_FORMATS, base_of, open_empty_file, require_writers, write_takes
 from .lock import Lock, holding
 from .result import DONE, SKIPPED, Result, read_result, work_folder, write_result
 from .shots import Shot
@@ -81,14 +81,16 @@ class _Work:
     @property
     def key(self) -> str:
         """Key of the files."""
-        return _digest({"takes": self.made_from, "name": self.shot.name, "exports": self.shot.exports})
+        others = {path.name: _fingerprint(path) for path in (self.shot.character, self.shot.map, self.shot.profile) if path is not None}
+        told = {"takes": self.made_from, "name": self.shot.name, "exports": self.shot.exports, "rig": self.shot.rig}
+        return _digest(told | {"others": others} if others else told)
 
 
 def make_shot(shot: Shot, making: Making, report: Report) -> Result:
     """Do what is left to do of a shot. Raises FaceLiftError, BusyError where another run is at it."""
     started = perf_counter()
     with holding(work_folder(making.folder, shot) / (f"lock-{making.part}" if making.part else "lock")) as lock:
-        require_writers(shot.exports)
+        require_writers((*shot.exports, "blend") if shot.character else shot.exports)
         with _unchanged(shot.clip) as footage:
             work = _Work(shot, making, lock, report, footage)
             if making.part:
@@ -131,6 +133,13 @@ def _stamps(clip: Path) -> list[tuple[str, int, int, int]]:
         raise FaceLiftError(f"{clip.name} does not exist; check its name and folder.") from None
     except OSError as error:
         raise FaceLiftError(f"{clip.name} cannot be read ({error.strerror or error}).") from error
+
+
+def _fingerprint(path: Path) -> Mapping[str, Any]:
+    try:
+        return fingerprint(path)
+    except OSError as error:
+        raise FaceLiftError(f"{path.name} cannot be read ({error.strerror or error}): check its name, folder and rights.") from error
 
 
 def _common(footage: Mapping[str, Any]) -> dict[str, Any]:
@@ -242,12 +251,16 @@ def _publish(work: _Work, takes: Sequence[Take]) -> Result:
     shot, target = work.shot, work.making.folder / work.shot.name
     _tidy(work.folder)
     _tell(work, Progress(0, 1, "files", 0.0))
+    if SCENE_FORMATS & set(shot.exports):
+        open_empty_file()  # not the last shot's
     try:
         write_takes(takes, work.folder, shot.name, shot.exports)
+        handed = _onto_character(shot, work.folder)
     except FaceLiftError:
         _tidy(work.folder)
         raise
-    names = sorted((path.name for path in _written(work.folder, shot, takes)), key=lambda name: name.endswith(TAKE))
+    written = [*_written(work.folder, shot, takes), *handed]
+    names = sorted({path.name for path in written}, key=lambda name: name.endswith(TAKE))
     sizes = {name: (work.folder / name).stat().st_size for name in names}
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -256,6 +269,19 @@ def _publish(work: _Work, takes: Sequence[Take]) -> Result:
     except OSError as error:
         raise FaceLiftError(f"{target} cannot be written ({error.strerror or error}): choose a folder that you may write to.") from error
     return _described(work, takes, sizes)
+
+
+def _onto_character(shot: Shot, folder: Path) -> list[Path]:
+    """The files of the shot's character with the takes on it; none where it has no character."""
+    if shot.character is None:
+        return []
+    from ..exports.character_batch import FORMATS, CharacterJob, run_job
+
+    takes = tuple(sorted(folder.glob(f"*{TAKE}")))
+    formats = tuple(kind for kind in shot.exports if kind in FORMATS)
+    output, rigs = folder / f"{shot.name}_character.blend", (shot.rig,) if shot.rig else ()
+    job = CharacterJob(takes, output, rigs, formats, character=shot.character, mapping=shot.map, profile=shot.profile)
+    return run_job(job, lambda _line: None)
 
 
 def _tidy(folder: Path) -> None:

@@ -31,7 +31,8 @@ class Shot:
 
     clip: a movie, the first picture of a sequence, or its folder. start, end: clip frames, both included. actor: 1 the largest, 2 the
     next, None all. focal, sensor: mm; fps: for a sequence. pupils: metres between the actor's pupils. parts: ranges that a long
-    shot is split in, as far as its length allows.
+    shot is split in, as far as its length allows. character, rig, map: a .blend with a character that the take is put onto,
+    its name in there where there are more, and a rig map. profile: of the actor, made from another clip.
     """
 
     name: str
@@ -45,6 +46,10 @@ class Shot:
     pupils: float = 0.063
     smoothing: float = 0.5
     parts: int = 1
+    character: Path | None = None
+    rig: str | None = None
+    map: Path | None = None
+    profile: Path | None = None
     exports: tuple[str, ...] = ("csv", "json")
 
 
@@ -275,6 +280,12 @@ def _actor(value: object) -> int | None:
     return None if value in ("all", None) else _whole(1)(value)
 
 
+def _words(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= 100:
+        raise ValueError("is no name")
+    return value
+
+
 def formats(value: object) -> tuple[str, ...]:
     """Names of FORMATS, from a list or a text with commas or spaces between. Raises ValueError."""
     names = re.split(r"[,;\s]+", value) if isinstance(value, str) else value
@@ -290,7 +301,8 @@ def formats(value: object) -> tuple[str, ...]:
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "name": _name, "clip": _path, "start": _whole(1), "end": _optional(_whole(1)), "actor": _actor,
     "focal": _optional(_number(1, 10_000)), "sensor": _number(1, 1000), "fps": _optional(_number(0.01, 10_000)),
-    "pupils": _number(0.02, 0.2), "smoothing": _number(0, 1), "parts": _whole(1), "exports": formats,
+    "pupils": _number(0.02, 0.2), "smoothing": _number(0, 1), "parts": _whole(1), "character": _path,
+    "rig": _optional(_words), "map": _path, "profile": _path, "exports": formats,
 }  # fmt: skip
-_PATHS = ("clip",)
+_PATHS = ("clip", "character", "map", "profile")
 _DEFAULTS = {one.name: one.default for one in fields(Shot)}

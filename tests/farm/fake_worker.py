@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def say(told: dict[str, object]) -> None:
-    sys.stdout.write("in the middle of a line\n@facelift " + json.dumps(told) + "\n")
+    sys.stdout.write("\n@facelift " + json.dumps(told) + "\n")
     sys.stdout.flush()
 
 
