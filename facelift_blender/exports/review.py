@@ -21,6 +21,7 @@ from ..capture import topology
 from ..capture.footage import read_frames
 from ..capture.overlay import draw_take, write_video
 from ..capture.refine import take_confidence, worst_frames
+from ..capture.take import project
 from ..capture.types import Array, FaceLiftError, Image, Take
 from ..rigs import arkit
 from .files import replacing
@@ -28,7 +29,9 @@ from .files import replacing
 CURVES: Final = 12
 """Weights that are drawn: those that move most."""
 _WIDTH, _HEIGHT = 900, 46
-_PICTURE: Final = 420
+_PICTURE: Final = 360
+_ROOM, _LARGEST = 1.5, 3.0
+"""Side of a picture over the face's, and the most that a small plate is enlarged."""
 _MOST_VIDEO: Final = 24 << 20
 """Bytes of a film that are put into the page; a longer take has its strip of pictures alone."""
 
@@ -124,9 +127,23 @@ def _pictures(take: Take, frames: Sequence[int], should_stop: Callable[[], bool]
         if image is not None:
             row = rows[frame]
             told = f"Frame {frame}: {100 * np.nanmean(take.confidence[row]):.0f} % sure, residual {take.residuals[row]:.1f} px"
-            picture = _jpeg(draw_take(image, take, row, _PICTURE / image.shape[1]))
+            picture = _jpeg(_close_up(image, take, row))
             figures_of.append(f"<figure><img src='data:image/jpeg;base64,{picture}'><figcaption>{told}</figcaption></figure>")
     return f"<div class='row'>{''.join(figures_of)}</div>"
+
+
+def _close_up(image: Image, take: Take, row: int) -> Image:
+    """The face with the take drawn over it, as large as the page shows it."""
+    points = project(take)[row]
+    points = points[np.isfinite(points).all(axis=1)]
+    if not len(points):
+        return draw_take(image, take, row, _PICTURE / image.shape[1])
+    side = _ROOM * float(np.ptp(points, axis=0).max())
+    scale = min(_PICTURE / side, _LARGEST)
+    middle, half = (points.min(axis=0) + points.max(axis=0)) / 2 * scale, round(side * scale / 2)
+    drawn = draw_take(image, take, row, scale)
+    left, top = (int(np.clip(value - half, 0, max(0, room - 2 * half))) for value, room in zip(middle, drawn.shape[1::-1], strict=True))
+    return drawn[top : top + 2 * half, left : left + 2 * half]
 
 
 def _jpeg(image: Image) -> str:
