@@ -79,16 +79,25 @@ def test_every_shape_moves_as_the_true_one(stranger: Stranger, carried: Transfer
             continue
         true, found = stranger.shapes[arkit.INDEX[name], stranger.skin], carried.shapes[arkit.INDEX[name], stranger.skin]
         along = np.sum(true * found) / np.sqrt(np.sum(true**2) * np.sum(found**2))
-        assert along > 0.85, name
-        assert 0.7 < np.linalg.norm(found) / np.linalg.norm(true) < 1.3, name
+        assert along > 0.95, name
+        assert 0.8 < np.linalg.norm(found) / np.linalg.norm(true) < 1.25, name
 
 
 def test_errors_are_small_beside_the_motion(stranger: Stranger, carried: Transferred) -> None:
     shown = [k for k, name in enumerate(arkit.NAMES) if name != "tongueOut" and not name.startswith("eyeLook")]
     true, found = stranger.shapes[shown][:, stranger.skin], carried.shapes[shown][:, stranger.skin]
     left = np.linalg.norm(found - true, axis=(1, 2)) / np.linalg.norm(true, axis=(1, 2))
-    assert np.median(left) < 0.3
+    assert np.median(left) < 0.2
     assert carried.fit < 1.0, "millimetres between the two surfaces"
+
+
+def test_points_that_are_picked_three_millimetres_off_do(head: Head, stranger: Stranger) -> None:
+    random = np.random.default_rng(0)
+    rough = {name: place + random.normal(0, 0.003 * stranger.unit / np.sqrt(3), 3) for name, place in stranger.picks.items()}
+    found = transfer_shapes(head, stranger.surface, rough).shapes
+    for name in ("jawOpen", "mouthSmileLeft", "eyeBlinkRight", "browInnerUp", "mouthPucker"):
+        true, moved = stranger.shapes[arkit.INDEX[name], stranger.skin], found[arkit.INDEX[name], stranger.skin]
+        assert np.sum(true * moved) / np.sqrt(np.sum(true**2) * np.sum(moved**2)) > 0.85, name
 
 
 def test_eyeballs_turn_and_do_nothing_else(stranger: Stranger, carried: Transferred) -> None:
