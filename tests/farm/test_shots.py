@@ -144,3 +144,15 @@ def _read_or_sentence(path: Path) -> None:
     for shot in shots:
         assert shot.clip.is_relative_to(path.parent.resolve())
         assert (path.parent / shot.name).resolve().parent == path.parent.resolve()
+
+
+def test_a_character_is_kept_inside_too(tmp_path: Path) -> None:
+    row = {"clip": "a.mp4", "character": "rigs/hero.blend", "rig": "Hero", "map": "rigs/map.json", "profile": "mia.json"}
+    (tmp_path / "list.json").write_text(json.dumps([row]))
+    (shot,) = read_shots(str(tmp_path / "list.json"))
+    assert (shot.character, shot.rig) == (tmp_path.resolve() / "rigs" / "hero.blend", "Hero")
+    assert from_json(json.loads(json.dumps(to_json(shot)))) == shot
+    for name in ("character", "map", "profile"):
+        (tmp_path / "list.json").write_text(json.dumps([{**row, name: "../outside"}]))
+        with pytest.raises(FaceLiftError, match=f"{name} lies outside"):
+            read_shots(str(tmp_path / "list.json"))
