@@ -19,7 +19,7 @@ PERFORMER = Path(compare.__file__).parent
 CLIP, TRUTH = PERFORMER / "demo.mp4", next(iter(PERFORMER.glob("demo_truth.json*")), PERFORMER / "demo_truth.json")
 
 SOLVER = {
-    "focal length": 3.0, "head rotation": 1.0, "depth, given the focal": 1.0, "inner face": 1.5, "inner face, motion only": 1.2,
+    "focal length": 9.0, "head rotation": 1.0, "depth, given the focal": 1.0, "inner face": 1.5, "inner face, motion only": 1.2,
     "weights, observable": 0.06, "on the plate": 0.5,
 }  # fmt: skip
 """Limits of the errors from true pixels with noise (1 px, correlated in space and time): the solver alone."""

@@ -141,24 +141,6 @@ def align(shapes: Array, rounds: int = 4) -> tuple[Array, Array, Array, tuple[Ar
     return aligned, mean, spread, motion
 
 
-def bends(face: Array) -> Array:
-    """(3 N, 2) orthonormal: how a face (N, 3) that was told under a wrong focal length bends as it turns sideways, and up.
-
-    A face nearer by than was thought is seen larger where it is nearer, by as much as it is: seen along v it bends by
-    (v . x) (x - (v . x) v), which changes with v.
-    """
-    middle = face - face.mean(axis=0)
-    ahead = np.array([0.0, 0.0, 1.0])
-    fields = []
-    for side in np.eye(3)[:2]:
-        across = middle - middle[:, 2:] * ahead
-        turned = middle[:, 2:] * side + (middle @ side)[:, None] * ahead
-        fields.append((middle @ side)[:, None] * across - middle[:, 2:] * turned)
-    rigid = np.concatenate([np.broadcast_to(np.eye(3), (len(face), 3, 3)), -cross_matrix(middle), middle[..., None]], axis=2).reshape(-1, 7)
-    fields = np.stack(fields, axis=-1).reshape(-1, 2)
-    return np.linalg.qr(fields - rigid @ np.linalg.lstsq(rigid, fields, rcond=None)[0])[0]
-
-
 def similarity(shapes: Array, target: Array, weights: Array) -> tuple[Array, Array, Array]:
     """Scales (T,), rotations (T, 3, 3) and shifts (T, 3) that bring shapes (T, N, 3) closest to a target (N, 3)."""
     share = weights / weights.sum()

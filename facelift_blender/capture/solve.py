@@ -333,16 +333,12 @@ def _components(shapes: Array, count: int = 12) -> tuple[Array, Array]:
 def _estimate(sight: _Sight, prior: Prior) -> tuple[ClipEstimate, Array]:
     """The clip-wide solve, and the actor's neutral in the regressor's scale.
 
-    Of the regressor's shapes only the expression is believed, and that only as what this actor's face is wont to do: their
-    perspective is that of the focal length which the regressor assumed.
+    Of the regressor's shapes only what this actor's face is wont to do is believed, and each frame may differ from that too.
     """
     mean = sight.shapes.mean(axis=0)
-    bends = head_pose.bends(mean)
     apart = (sight.shapes - mean).reshape(len(sight.shapes), -1)
-    apart = apart - (apart @ bends) @ bends.T
-    components, deviations = _components(apart.reshape(sight.shapes.shape))
-    modes = (components * deviations * _MODE_DOUBT).reshape(*mean.shape, -1)
-    points = mean + (apart @ components @ components.T).reshape(sight.shapes.shape)
+    modes = (sight.components * sight.deviations * _MODE_DOUBT).reshape(*mean.shape, -1)
+    points = mean + (apart @ sight.components @ sight.components.T).reshape(sight.shapes.shape)
     estimate = estimate_clip(sight.pixels, sight.white, points, modes, sight.pose, prior)
     return estimate, sight.neutral + estimate.offset
 
