@@ -275,7 +275,7 @@ def copied(path: Path, folder: Path) -> Path:
 def test_zip_holds_the_extension_and_nothing_else(files: dict[str, Path | bytes]) -> None:
     assert {"__init__.py", "LICENSE", "blender_manifest.toml", "capture/types.py", "weights/weights.json"} <= files.keys()
     assert not [name for name in files if "__pycache__" in name or "test" in name or name.startswith((".", "/"))]
-    allowed = {".py", ".toml", ".onnx", ".json", ".md", ".npy", ".npz", ".whl", ""}
+    allowed = {".py", ".toml", ".onnx", ".json", ".md", ".html", ".npy", ".npz", ".whl", ""}
     assert {Path(name).suffix for name in files} <= allowed
 
 
