@@ -25,8 +25,8 @@ SOLVER = {
 """Limits of the errors from true pixels with noise (1 px, correlated in space and time): the solver alone."""
 
 ROAD = {
-    "focal length": 20.0, "head rotation": 4.5, "depth, given the focal": 2.5, "inner face": 5.0, "inner face, motion only": 2.8,
-    "weights, observable": 0.09, "on the plate": 3.0,
+    "focal length": 14.0, "head rotation": 3.7, "depth, given the focal": 1.6, "inner face": 4.8, "inner face, motion only": 2.2,
+    "weights, observable": 0.088, "on the plate": 2.4,
 }  # fmt: skip
 """Limits of the errors from the clip's pixels: the whole road with the weights as they are."""
 
