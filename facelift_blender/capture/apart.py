@@ -25,6 +25,9 @@ SAMPLING = 2.0
 SAMPLES = 5
 MEMORY = 4 << 30
 
+_NOT_BEGUN = 1
+"""Python's exit status where it could not even import what looks: no fault of the footage."""
+
 _PACKAGE = Path(__file__).resolve().parent.parent
 _CODE = (
     "import importlib, sys; sys.path.insert(0, sys.argv[1]); importlib.import_module(sys.argv[2] + '.capture.apart').main(*sys.argv[3:])"
@@ -60,6 +63,8 @@ def _looked(path: Path, fps: float | None, patience: float, _changed: int, _size
         raise FaceLiftError(
             f"{path.name} hangs what decodes it, or is very slow to read; convert it, or copy it to a faster disk."
         ) from None
+    if done.returncode == _NOT_BEGUN:
+        return probe(path, fps)
     return _understood(path, done)
 
 

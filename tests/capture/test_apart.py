@@ -25,7 +25,7 @@ def test_it_is_the_same_clip(clip: Path) -> None:
 
 def test_a_clip_is_looked_at_once_until_it_changes(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = apart.probe_apart(clip)
-    monkeypatch.setattr(apart, "_CODE", "raise SystemExit(1)")
+    monkeypatch.setattr(apart, "_CODE", "raise SystemExit(3)")
     assert apart.probe_apart(clip) is first
     with clip.open("ab") as file:
         file.write(b"\0")
@@ -41,6 +41,13 @@ def test_a_crash_is_a_sentence(tmp_path: Path, death: str, monkeypatch: pytest.M
     monkeypatch.setattr(apart, "_CODE", death)
     with pytest.raises(FaceLiftError, match=r"evil\.mp4 crashes what decodes it"):
         apart.probe_apart(tmp_path / "evil.mp4")
+
+
+def test_a_python_that_cannot_begin_is_not_the_footages_fault(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = tmp_path / "good.mp4"
+    copy.write_bytes(clip.read_bytes())
+    monkeypatch.setattr(apart, "_CODE", "import not_installed")
+    assert apart.probe_apart(copy) == probe(copy)
 
 
 def test_a_hang_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
