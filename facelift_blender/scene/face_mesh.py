@@ -94,7 +94,7 @@ def _new_material(part: str) -> bpy.types.Material:
 def _write_shapes(face: bpy.types.Object, vertices: Array, offsets: Array) -> Generator[None, None, None]:
     if face.data.shape_keys is None:
         for name in ("Basis", *arkit.NAMES):
-            face.shape_key_add(name=name, from_mix=False)
+            face.shape_key_add(name=name, from_mix=False).value = 0.0  # Blender 5 begins with 1
             yield
     face.data.vertices.foreach_set("co", vertices.astype(np.float32).ravel())
     blocks = face.data.shape_keys.key_blocks
