@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..rigs import arkit
+from ..rigs.json_file import read_bounded, write_whole
 from . import topology
 from .expression import fit_weights
 from .head_pose import move, similarity
@@ -71,28 +71,15 @@ def with_profile(take: Take, profile: Profile) -> Take:
 
 def save_profile(profile: Profile, path: Path) -> None:
     """Write a profile as JSON, put in place whole. Raises FaceLiftError when it cannot be written."""
-    path = Path(path)
     gains = {name: round(float(gain), 6) for name, gain in zip(arkit.NAMES, profile.gains, strict=True) if gain != 1.0}
     content = {"format": _HEADER, "version": VERSION, "actor": profile.actor, "landmarks": topology.COUNT,
                "neutral": np.round(profile.neutral, 7).tolist(), "gains": gains}  # fmt: skip
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(content), encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise FaceLiftError(f"{path} cannot be written ({error.strerror or error}): choose a folder that you may write to.") from error
+    write_whole(json.dumps(content), path)
 
 
 def load_profile(path: Path) -> Profile:
     """Read a profile from a file that may come from anybody. Raises FaceLiftError for all that is not a sound one."""
-    try:
-        if Path(path).stat().st_size > LARGEST_FILE:
-            raise FaceLiftError(f"{path} is too large for an actor's profile.")
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FaceLiftError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, RecursionError) as error:
-        raise FaceLiftError(f"{path} is not JSON; choose a profile that FaceLift saved.") from error
+    content = read_bounded(path, LARGEST_FILE, "profile", "an actor's profile")
     profile = _parse(content)
     if profile is None:
         raise FaceLiftError(f"{path} is not a profile of an actor, or one of another version of FaceLift.")

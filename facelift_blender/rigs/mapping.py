@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -18,6 +17,7 @@ import numpy as np
 from ..capture.types import Array, FaceLiftError
 from . import arkit
 from .dialects import Shares
+from .json_file import read_bounded, write_whole
 from .names import Form, form
 
 VERSION: Final = 1
@@ -156,25 +156,12 @@ def mirror_shares(shares: Shares) -> Shares:
 
 def save_mapping(mapping: Mapping, path: Path) -> None:
     """Write a mapping as JSON, put in place whole. Raises FaceLiftError when it cannot be written."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(describe(mapping), indent=1, ensure_ascii=False), encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise FaceLiftError(f"{path} cannot be written ({error.strerror or error}): choose a folder that you may write to.") from error
+    write_whole(json.dumps(describe(mapping), indent=1, ensure_ascii=False), path)
 
 
 def load_mapping(path: Path) -> Mapping:
     """Read a mapping from a file that may come from anybody. Raises FaceLiftError for all that is not a sound mapping."""
-    try:
-        if Path(path).stat().st_size > LARGEST_FILE:
-            raise FaceLiftError(f"{path} is too large for a mapping (over {LARGEST_FILE // 1000} kB).")
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FaceLiftError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, RecursionError) as error:
-        raise FaceLiftError(f"{path} is not JSON; choose a mapping that FaceLift saved.") from error
+    content = read_bounded(path, LARGEST_FILE, "mapping", f"a mapping (over {LARGEST_FILE // 1000} kB)")
     return parse(content, str(path))
 
 

@@ -25,6 +25,7 @@ from . import paths
 from .heads import Camera
 from .label_map import LabelMap, fit_affine, fit_label_map, roll_of
 from .labels import HandLabelled, labelled68, labelled189
+from .measures import by_eyes
 from .store import SIZE, Store, decode
 
 CROP = 256
@@ -152,11 +153,6 @@ def box_of_points(points: Array) -> tuple[float, float, float, float]:
     return float(x), float(y), float(x1 - x), float(y1 - y)
 
 
-def normalised_error(points: Array, truth: Array) -> Array:
-    """(68,) distance over the distance of the outer eye corners."""
-    return np.linalg.norm(points[:68] - truth, axis=1) / np.linalg.norm(truth[36] - truth[45])
-
-
 @dataclass(frozen=True)
 class Example:
     """A labelled face as the mesh net sees it. mesh: (478, 2), points: (68, 2), both pixels; trust: (68,)."""
@@ -200,7 +196,7 @@ def fit(name: str, examples: Sequence[Example], folder: Path | None = None) -> L
     meshes, targets, trust = (np.stack([getattr(example, part) for example in examples]) for part in ("mesh", "points", "trust"))
     mirror = folder / "mesh_mirror.npy"
     affine = fit_affine(meshes, targets)
-    errors = np.array([normalised_error(affine @ mesh, target).mean() for mesh, target in zip(meshes, targets, strict=True)])
+    errors = np.array([by_eyes(affine @ mesh, target).mean() for mesh, target in zip(meshes, targets, strict=True)])
     kept = errors <= np.quantile(errors, 0.9)
     label_map = fit_label_map(meshes[kept], targets[kept], trust[kept], np.load(mirror))
     label_map.save(folder / f"{name}.npz")
@@ -226,7 +222,7 @@ def main() -> None:
     fit("research", [*photographed(training), *examples])
     for name in ("open", "research"):
         labeller = Labeller(name)
-        errors = np.array([normalised_error(labeller(face.image(), box_of_points(face.points)).points, face.points) for face in held_out])
+        errors = np.array([by_eyes(labeller(face.image(), box_of_points(face.points)).points, face.points) for face in held_out])
         for source in ("helen", "afw"):
             of_source = errors[[face.source == source for face in held_out]]
             inner, contour = of_source[:, 17:].mean(), of_source[:, :17].mean()
