@@ -9,8 +9,8 @@ which the volume does not model, are no clue. Non-saturating loss, lazy R1, a sm
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import asdict, dataclass, field
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from .generator import CENTRE, RADII, Cameras, Generator, GeneratorConfig, pixel
 from .plots import curves
 from .posed import Posed, posed, through_window
 from .pretrain_generator import PICTURE, look_at_head
-from .run_folder import Progress, follow, save_whole, write_config, write_sheet
+from .run_folder import Progress, follow, keep_training, save_whole, write_config, write_sheet
 
 
 @dataclass(frozen=True)
@@ -182,13 +182,7 @@ def contend(config: AdversarialConfig, photographs: Posed, folder: Path, auto_de
     contest.begin(auto_decoder)
     random = np.random.default_rng([config.seed, contest.step])
     print(f"{len(photographs.pictures)} photographs, from step {contest.step}", flush=True)
-    saved = time.monotonic()
-    while contest.step < config.steps:
-        contest.progress.note(contest.step + 1, contest.advance(random))
-        if time.monotonic() - saved > 60 * config.minutes_between:
-            contest.save()
-            saved = time.monotonic()
-    contest.save()
+    keep_training(contest, repeat(random), config.minutes_between)
     return contest
 
 

@@ -27,7 +27,8 @@ KNOWN = ("points", "focal", "rotation", "translation", "landmarks")
 class Half:
     """One half of the training set: samples of one store or several, or a `share` of them, drawn at random.
 
-    `identities`: only the first so many lifted faces, 0 for all.
+    A store counts by the square root of its size: a small one of another kind is not drowned by a large one. `identities`: only
+    the first so many lifted faces, 0 for all.
     """
 
     def __init__(
@@ -38,6 +39,8 @@ class Half:
         self.tables = [table for _, table in stores]
         index = [(k, i) for k, table in enumerate(self.tables) for i in range(len(table["ends"]) - 1)]
         self.index = (index if identities == 0 else self._of_identities(index, identities))[share]
+        owners = np.array([store for store, _ in self.index])
+        self.chances = np.cumsum(np.bincount(owners)[owners] ** -0.5)
         self.picture, self.negatives = picture, negatives
         self.seed, self.random = seed, np.random.default_rng(seed)
 
@@ -49,7 +52,7 @@ class Half:
     def draw(self) -> Row:
         """One sample, augmented: picture (3, S, S), focal (1,), points (N, 2) in crop sides and what else the store knows."""
         random = self.random
-        store, index = self.index[random.integers(len(self.index))]
+        store, index = self.index[np.searchsorted(self.chances, random.uniform(0, self.chances[-1]))]
         table = self.tables[store]
         image = decode(self.pictures[store], table["ends"], index)
         row = {name: table[name][index].astype(float) for name in KNOWN if name in table}
@@ -193,7 +196,7 @@ def occluded(image: Image, random: np.random.Generator) -> Image:
         cv2.ellipse(image, (x, y), axes, random.uniform(0, 180), 0, 360, colour, -1)
     elif kind == 1:
         far = tuple(int(v) for v in random.uniform(0, size, 2))
-        cv2.line(image, (x, y), far, colour, int(random.uniform(0.02, 0.12) * size))
+        cv2.line(image, (x, y), far, colour, max(1, int(random.uniform(0.02, 0.12) * size)))
     else:
         cv2.rectangle(image, (x, y), (x + int(random.uniform(0.1, 0.45) * size), y + int(random.uniform(0.1, 0.45) * size)), colour, -1)
     return image

@@ -9,8 +9,8 @@ distribution goes into the network, so that new identities can be drawn.
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ from facelift_blender.capture.types import Array
 from . import paths
 from .generator import CENTRE, Cameras, Generator, GeneratorConfig, Rendered, pixel_places
 from .plots import curves
-from .run_folder import Progress, as_picture, follow, save_whole, write_config, write_sheet
+from .run_folder import Progress, as_picture, follow, keep_training, save_whole, write_config, write_sheet
 from .view_set import ViewSet, shrink, view_set
 
 PICTURE = 64
@@ -238,13 +238,7 @@ def pretrain(config: PretrainConfig, views: ViewSet, folder: Path) -> Pretrainin
     run.resume()
     patches, random = Patches(views, config), np.random.default_rng([config.seed, run.step])
     print(f"{len(views.landmarks)} heads, {len(views.identity)} views, from step {run.step}", flush=True)
-    saved = time.monotonic()
-    while run.step < config.steps:
-        run.progress.note(run.step + 1, run.advance(patches.draw(random)))
-        if time.monotonic() - saved > 60 * config.minutes_between:
-            run.save()
-            saved = time.monotonic()
-    run.save()
+    keep_training(run, (patches.draw(random) for _ in count()), config.minutes_between)
     return run
 
 

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run leaves in its folder as it goes: checkpoint and sheets of pictures; and what it says of its progress."""
+"""What every run of training has: its steps, its progress, and what it leaves in its folder as it goes."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import torch
 
 from facelift_blender.capture.types import Array, Image
+
+from . import processes
 
 Terms = dict[str, float]
 
@@ -48,8 +50,37 @@ class Progress:
         now = time.monotonic()
         each = (now - self.since) / len(self.pending)
         told = " ".join(f"{name}={value:.4f}" for name, value in mean.items())
-        print(f"step {step} {each:.2f} s a step, {each * (self.steps - step) / 60:.0f} min left {told}", flush=True)
+        say(f"step {step} {each:.2f} s a step, {each * (self.steps - step) / 60:.0f} min left {told}")
         self.pending, self.since = [], now
+
+
+class Training(Protocol):
+    """A network in training: where it stands, one step on a batch, its checkpoint."""
+
+    step: int
+    progress: Progress
+
+    def advance(self, batch: Any) -> Terms: ...
+
+    def save(self) -> None: ...
+
+
+def keep_training(run: Training, batches: Iterator[Any], minutes_between: float) -> None:
+    """Step by step until the progress' last, saved now and then and at the end."""
+    saved = time.monotonic()
+    while run.step < run.progress.steps:
+        terms = run.advance(next(batches))
+        run.progress.note(run.step, terms)
+        if time.monotonic() - saved > 60 * minutes_between:
+            run.save()
+            saved = time.monotonic()
+    run.save()
+
+
+def say(text: str) -> None:
+    """Print, in the first process alone."""
+    if processes.rank() == 0:
+        print(text, flush=True)
 
 
 def write_sheet(rows: Sequence[Sequence[Image]], path: Path) -> None:
@@ -76,3 +107,5 @@ def follow(average: torch.nn.Module, network: torch.nn.Module, step: int, keep: 
     keep = min(keep, (step + 1) / (step + 10))
     for slow, fast in zip(average.parameters(), network.parameters(), strict=True):
         slow.lerp_(fast, 1 - keep)
+    for slow, fast in zip(average.buffers(), network.buffers(), strict=True):
+        slow.copy_(fast)

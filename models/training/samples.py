@@ -18,8 +18,8 @@ from facelift_blender.capture.types import Array, Image
 
 from . import paths
 from .heads import FACE_HEIGHT, Camera, FaceModel, Fit, Head, Texture, fit_photograph, project_texture, random_camera, random_look
-from .labeller import Crop, Labeller, box_of_points, mesh_points
-from .labels import read_image
+from .labeller import Crop, Labeller, box_of_points, mesh_points, settle
+from .labels import HandLabelled, labelled68, read_image
 from .lift import lift
 from .store import SIZE, Samples, Store
 
@@ -73,6 +73,16 @@ def multi_frame(images: Iterator[Image], labeller: Labeller, least_score: float 
         if labels.score < least_score or spread > 0.04:
             continue
         yield frame_sample(image, labels.points, labels.covariances, labels.score)
+
+
+def hand_labelled(faces: Sequence[HandLabelled], labeller: Labeller) -> Samples:
+    """Photographs with their 68 hand-set points; the labeller adds the rest."""
+    for face in faces:
+        image = face.image()
+        labels = labeller.label(image, settle(image, box_of_points(face.points)))
+        points, covariances = labels.points.copy(), labels.covariances.copy()
+        points[:68], covariances[:68] = face.points, np.eye(2) * (0.005 * labels.size) ** 2
+        yield frame_sample(image, points, covariances, labels.score)
 
 
 def frame_sample(image: Image, points: Array, covariances: Array, score: float) -> tuple[Image, dict[str, Array]]:
@@ -232,6 +242,8 @@ OPEN_CLIPS = (
 )  # fmt: skip
 CLIP_EVERY = 16
 """Frames of a clip are alike: so many are passed over for one that is kept, that eight speakers do not outweigh all photographs."""
+HEADS_AT_MOST = 800
+"""Photographs that lend their texture to heads; those of 210 pixels (lfw) are too small for it."""
 HELD_OUT_EVERY = 10
 """Every tenth photograph is for measuring only, as it is and as a head."""
 
@@ -247,10 +259,16 @@ def unseen_photographs(name: str) -> list[Path]:
 
 
 def make(name: str, part: str, identities: int, seed: int = 0) -> None:
-    """Make one store of the set `name` (open, research): part `frames`, `views`, `views_portraits` or `held_out_views`."""
+    """Make one store of the set `name` (open, research): part `frames`, `frames_hand` (research alone), `views`, `views_portraits` or
+    `held_out_views`.
+    """
     labeller, folder = Labeller(name), paths.RUNS / name
     kept, held_out = [f for k, f in enumerate(of_set(name)) if k % HELD_OUT_EVERY], unseen_photographs(name)
-    if part == "frames":
+    if part == "frames_hand":
+        if name != "research":
+            raise ValueError("The hand-labelled photographs are for research alone: samples research frames_hand.")
+        count = Store(folder / part).write(hand_labelled(labelled68()[0], labeller))
+    elif part == "frames":
 
         def images() -> Iterator[Image]:
             yield from (read_image(file) for file in kept)
@@ -263,7 +281,8 @@ def make(name: str, part: str, identities: int, seed: int = 0) -> None:
         count = Store(folder / part).write(portraits(paths.RUNS / "portraits", labeller, mean_landmarks(model), behind, seed))
     else:
         model = FaceModel()
-        heads = list(photographed_heads(held_out if part.startswith("held_out") else kept, labeller, model))
+        files = [file for file in (held_out if part.startswith("held_out") else kept) if file.parent.name != "lfw"]
+        heads = list(photographed_heads(files[:: max(1, len(files) // HEADS_AT_MOST)], labeller, model))
         count = Store(folder / part).write(multi_view(heads, identities, labeller, model, seed))
     print(f"{name}/{part}: {count} samples", flush=True)
 

@@ -8,14 +8,10 @@ gradients; the first one reports and saves.
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import os
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from . import paths, processes
@@ -23,7 +19,11 @@ from .batches import Half, prefetched
 from .export import load_weights
 from .losses import LossConfig, multi_frame_loss, multi_view_loss
 from .regressor import Prediction, Regressor, RegressorConfig
+from .run_folder import Progress, follow, keep_training, save_whole, say, write_config
 from .store import Store
+
+Rows = dict[str, torch.Tensor]
+"""A batch of one half, by the names of batches.Half."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class TrainConfig:
     warm_up: int = 100
     views_only: int = 40
     average: float = 0.998
+    report: int = 50
     minutes_between: float = 3.0
     seed: int = 0
     workers: int = 1
@@ -65,7 +66,7 @@ class Run:
         self.network = Regressor(config.regressor).to(memory_format=torch.channels_last)
         self.average = Regressor(config.regressor)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=config.rate, weight_decay=config.decay, betas=(0.9, 0.98))
-        self.history: list[dict[str, float]] = []
+        self.progress = Progress(config.steps, config.report)
 
     def begin(self, views: Path, weights: Path | None = None) -> None:
         """From the checkpoint if there is one, else from `weights`, else from scratch with the multi-view store's mean face."""
@@ -75,30 +76,20 @@ class Run:
             self.network.load_state_dict(state["network"])
             self.average.load_state_dict(state["average"])
             self.optimiser.load_state_dict(state["optimiser"])
-            self.step, self.history = state["step"], state["history"]
+            self.step, self.progress.history = state["step"], state["history"]
             return
         if weights is not None:
             self.network.load_state_dict(load_weights(weights).state_dict())
         self.network.mean.copy_(torch.from_numpy(Store(views).open()[1]["landmarks"].mean(axis=0)))
         self.average.load_state_dict(self.network.state_dict())
 
-    def report(self, terms: list[dict[str, float]], seconds: float) -> None:
-        """Keep and print the means of the last steps' terms, with the pace and the time that is left."""
-        mean = {name: float(np.mean([term[name] for term in terms])) for name in terms[-1] if name in terms[0]}
-        self.history.append({"step": self.step} | mean)
-        pace = 2 * self.config.batch * len(terms) * processes.count() / seconds
-        left = (self.config.steps - self.step) * seconds / len(terms) / 60
-        say(f"step {self.step} {pace:.0f} img/s, {left:.0f} min left " + " ".join(f"{name}={value:.3f}" for name, value in mean.items()))
-
     def save(self) -> None:
         """Write the checkpoint whole or not at all; the first process alone."""
         if processes.rank() > 0:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         state = {"network": self.network.state_dict(), "average": self.average.state_dict(), "optimiser": self.optimiser.state_dict()}
-        torch.save(state | {"step": self.step, "history": self.history}, self.folder / "regressor.pt.part")
-        os.replace(self.folder / "regressor.pt.part", self.folder / "regressor.pt")
-        (self.folder / "regressor.json").write_text(json.dumps(asdict(self.config), indent=1))
+        save_whole(state | {"step": self.step, "history": self.progress.history}, self.folder / "regressor.pt")
+        write_config(asdict(self.config), self.folder / "regressor.json")
 
     def rate(self) -> float:
         """Warm-up, then half a cosine down to nothing."""
@@ -107,9 +98,9 @@ class Run:
             return config.rate * (self.step + 1) / config.warm_up
         return config.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, (self.step - config.warm_up) / max(1, config.steps - config.warm_up))))
 
-    def advance(self, views: dict[str, torch.Tensor], frames: dict[str, torch.Tensor]) -> dict[str, float]:
-        """One step on a mixed batch; the first steps learn from views alone so that the masks are sane."""
-        config = self.config
+    def advance(self, batch: tuple[Rows, Rows]) -> dict[str, float]:
+        """One step on a mixed batch, views and frames; the first steps learn from views alone so that the masks are sane."""
+        config, (views, frames) = self.config, batch
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
         pictures = torch.cat([views["picture"], frames["picture"]]).to(memory_format=torch.channels_last)
@@ -125,34 +116,26 @@ class Run:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
         if torch.isfinite(norm):
             self.optimiser.step()
-        self._follow()
+        follow(self.average, self.network, self.step, config.average)
         self.step += 1
         return {name: float(value.detach()) for name, value in terms.items()} | {"loss": float(loss.detach())}
 
-    def _terms(self, both: Prediction, views: dict[str, torch.Tensor], frames: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def _terms(self, both: Prediction, views: Rows, frames: Rows) -> Rows:
         """The losses of the halves that count; frames wait until the views have taught sane poses, if there are views."""
         config, count = self.config, len(views["focal"])
-        terms: dict[str, torch.Tensor] = {}
+        terms: Rows = {}
         if config.halves != "frames":
             terms |= multi_view_loss(part_of(both, slice(count)), views, config.losses)
         if config.halves == "frames" or (config.halves == "both" and self.step >= config.views_only):
             terms |= multi_frame_loss(part_of(both, slice(count, None)), frames, config.losses)
         return terms
 
-    def _first(self, guess: Prediction, views: dict[str, torch.Tensor]) -> torch.Tensor:
+    def _first(self, guess: Prediction, views: Rows) -> torch.Tensor:
         """The loss of the first guess, which has no covariance to judge its points by."""
         if self.config.halves == "frames":
             return guess.landmarks.new_zeros(())
         known = multi_view_loss(part_of(guess, slice(len(views["focal"]))), views, self.config.losses)
         return known["mv_landmarks"] + known["mv_translation"] + known["mv_rotation"]
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        keep = min(self.config.average, (self.step + 1) / (self.step + 10))
-        for slow, fast in zip(self.average.parameters(), self.network.parameters(), strict=True):
-            slow.lerp_(fast, 1 - keep)
-        for slow, fast in zip(self.average.buffers(), self.network.buffers(), strict=True):
-            slow.copy_(fast)
 
 
 def train(config: TrainConfig, data: Path, folder: Path, weights: Path | None = None) -> Run:
@@ -163,27 +146,8 @@ def train(config: TrainConfig, data: Path, folder: Path, weights: Path | None = 
     views = Half(sorted(data.glob("views*")), config.regressor.picture, seed + 1, share=processes.share(), identities=config.identities)
     frames = Half(sorted(data.glob("frames*")), config.regressor.picture, seed + 2, negatives=0.08, share=processes.share())
     say(f"{len(views.index)} views, {len(frames.index)} frames, from step {run.step}")
-    saved = reported = time.monotonic()
-    terms: list[dict[str, float]] = []
-    for view_batch, frame_batch in prefetched(views, frames, config.batch, config.workers):
-        if run.step >= config.steps:
-            break
-        terms.append(run.advance(view_batch, frame_batch))
-        now = time.monotonic()
-        if run.step % 50 == 0 or run.step == config.steps:
-            run.report(terms, now - reported)
-            terms, reported = [], now
-        if now - saved > 60 * config.minutes_between:
-            run.save()
-            saved = now
-    run.save()
+    keep_training(run, iter(prefetched(views, frames, config.batch, config.workers)), config.minutes_between)
     return run
-
-
-def say(text: str) -> None:
-    """Print, in the first process alone."""
-    if processes.rank() == 0:
-        print(text, flush=True)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -77,7 +78,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> train.Run:
 
 
 def test_losses_fall_and_training_resumes(trained: train.Run) -> None:
-    first, last = trained.history[0], trained.history[-1]
+    first, last = trained.progress.history[0], trained.progress.history[-1]
     assert last["mv_rotation"] < 0.7 * first["mv_rotation"]
     assert last["mv_likelihood"] < 0.6 * first["mv_likelihood"]
     again = train.Run(trained.config, trained.folder)
@@ -94,14 +95,40 @@ def test_halves_can_be_left_out(halves: str, absent: str, tmp_path: Path) -> Non
     small = regressor.RegressorConfig(picture=32, width=24, heads=2, encoder=0, decoder=1)
     config = train.TrainConfig(steps=6, batch=4, warm_up=2, views_only=0, workers=0, regressor=small, bfloat16=False, halves=halves)
     run = train.train(config, tmp_path, tmp_path / "run")
-    assert absent not in run.history[-1]
-    assert np.isfinite(run.history[-1]["loss"])
+    assert absent not in run.progress.history[-1]
+    assert np.isfinite(run.progress.history[-1]["loss"])
 
 
 def test_identities_can_be_limited(tmp_path: Path) -> None:
     synthetic_store(tmp_path / "views", True)
     assert len(batches.Half([tmp_path / "views"], 32, 0, identities=1).index) == 24
     assert len(batches.Half([tmp_path / "views"], 32, 0, share=slice(1, None, 2)).index) == 12
+
+
+def test_a_small_store_is_not_drowned_by_a_large_one(tmp_path: Path) -> None:
+    synthetic_store(tmp_path / "frames", False)
+    few = list(store.Store(tmp_path / "frames").open()[1]["points"][:4])
+    sample = np.zeros((store.SIZE, store.SIZE, 3), np.uint8)
+    store.Store(tmp_path / "frames_few").write((sample, {"points": points, "score": 1.0, "focal": 600.0}) for points in few)
+    half = batches.Half(sorted(tmp_path.glob("frames*")), 32, 0)
+    chances = np.diff(half.chances, prepend=0.0) / half.chances[-1]
+    share = sum(chance for chance, (k, _) in zip(chances, half.index, strict=True) if k == 1)
+    assert share == pytest.approx(2 / (2 + 24**0.5))
+
+
+def test_a_bent_picture_takes_its_points_along() -> None:
+    random = np.random.default_rng(4)
+    points = random.uniform(50, 140, (12, 2))
+    for _ in range(5):
+        for point in points:
+            image = np.zeros((store.SIZE, store.SIZE, 3), np.uint8)
+            cv2.circle(image, (round(point[0] * 16), round(point[1] * 16)), 4 * 16, (255, 255, 255), -1, cv2.LINE_AA, 4)
+            seed = int(random.integers(1 << 30))
+            bent, moved = batches.bent(image, np.concatenate([point[None], points]), np.random.default_rng(seed))
+            weight = bent[:, :, 0].astype(float)
+            y, x = np.indices(weight.shape)
+            centre = np.array([(x * weight).sum(), (y * weight).sum()]) / weight.sum()
+            assert np.linalg.norm(centre - moved[0]) < 0.6
 
 
 def _one_of_two(rank: int, data: str, port: int) -> None:
