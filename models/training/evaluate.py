@@ -82,7 +82,7 @@ def headline(regressor: Regressor, count: int = 20) -> Row:
     """The first held-out photographs alone: quick enough for a test to repeat."""
     faces = labelled68()[1][:count]
     errors = [
-        measures.by_eyes(estimate(regressor, image, labelling.box_of_points(face.points), _portrait_focal(image)).landmarks_2d, face.points)
+        measures.by_eyes(estimate(regressor, image, labelling.box_of_points(face.points), portrait_focal(image)).landmarks_2d, face.points)
         for face in faces
         for image in (face.image(),)
     ]
@@ -96,7 +96,7 @@ def calibration(regressor: Regressor, faces: Sequence[HandLabelled], labeller: l
     by_hand, by_labeller = [], []
     for face in faces:
         image = face.image()
-        found = estimate(regressor, image, labelling.box_of_points(face.points), _portrait_focal(image))
+        found = estimate(regressor, image, labelling.box_of_points(face.points), portrait_focal(image))
         by_hand.append(measures.sigmas(found.landmarks_2d[17:68] - face.points[17:], found.covariances[17:68]))
     finder = FaceFinder()
     for file in unseen:
@@ -104,7 +104,7 @@ def calibration(regressor: Regressor, faces: Sequence[HandLabelled], labeller: l
         box = finder(image)
         if box is not None:
             points = labeller(image, box).points
-            found = estimate(regressor, image, box_of_landmarks(points), _portrait_focal(image), 1)
+            found = estimate(regressor, image, box_of_landmarks(points), portrait_focal(image), 1)
             by_labeller.append(measures.sigmas(found.landmarks_2d - points, found.covariances))
     return [
         Row(f"within {k} sigma, {of}", 100 * share, "% (of the loss's Laplacian: 52, 86, 97)")
@@ -113,7 +113,7 @@ def calibration(regressor: Regressor, faces: Sequence[HandLabelled], labeller: l
     ]
 
 
-def _portrait_focal(image: Image) -> float:
+def portrait_focal(image: Image) -> float:
     return 1.2 * max(image.shape[:2])
 
 
@@ -178,7 +178,7 @@ def unrest(regressor: Regressor, label_map: LabelMap, clips: Sequence[str]) -> l
         box = first = finder(frames[0])
         peer, rows = FaceMesh(label_map), []
         for frame in frames:
-            found = estimate(regressor, frame, box, _portrait_focal(frame), 1)
+            found = estimate(regressor, frame, box, portrait_focal(frame), 1)
             box = box_of_landmarks(found.landmarks_2d)
             rows.append((found.landmarks_2d[:68], peer.follow(frame, first)))
         for points, kept in zip(np.array(rows).transpose(1, 0, 2, 3), (ours, theirs), strict=True):
@@ -214,7 +214,7 @@ def table(regressor: Regressor, name: str) -> list[Row]:
     """Every row of the card."""
     labeller = labelling.Labeller(name)
     rivals: dict[str, Points] = {
-        "model": lambda image, box: estimate(regressor, image, box, _portrait_focal(image)).landmarks_2d,
+        "model": lambda image, box: estimate(regressor, image, box, portrait_focal(image)).landmarks_2d,
         "labeller": lambda image, box: labeller(image, box).points,
         "face mesh with the labeller's map": FaceMesh(labeller.map),
         "face mesh, nearest vertices": FaceMesh(),

@@ -25,11 +25,15 @@ OCTAVES = 4
 
 @dataclass(frozen=True)
 class RegressorConfig:
-    """Sizes of the network. `picture`: side of the input in pixels, a multiple of 16."""
+    """Sizes of the network. `picture`: side of the input in pixels, a multiple of 16.
+
+    `encoder`: transformer blocks over the image tokens; `convolutions`: residual ones before them, for a backbone that only convolves.
+    """
 
     picture: int = 128
     width: int = 192
     heads: int = 6
+    convolutions: int = 0
     encoder: int = 4
     decoder: int = 3
     pose_tokens: int = 4
@@ -99,6 +103,18 @@ def stem(width: int) -> tuple[nn.Sequential, nn.Sequential, nn.Sequential]:
     return stage((3, 32, 2), (32, 64, 2), (64, 64, 1)), stage((64, 128, 2), (128, 128, 1)), stage((128, width, 2))
 
 
+class Residual(nn.Module):
+    """Two convolutions added to what comes in."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        layers = [(nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width)) for _ in range(2)]
+        self.layers = nn.Sequential(*layers[0], nn.ReLU(), *layers[1])
+
+    def forward(self, image: Tensor) -> Tensor:
+        return nn.functional.relu(image + self.layers(image))
+
+
 def summary(width: int, places: int) -> nn.Sequential:
     """(B, width, s, s) -> (B, width): the whole picture at a glance, which spares the tokens the long search for the head's pose."""
     narrow = nn.Sequential(nn.Conv2d(width, 24, 1, bias=False), nn.BatchNorm2d(24), nn.ReLU(), nn.Flatten())
@@ -125,6 +141,7 @@ class Regressor(nn.Module):
         self.config = config
         width, count = config.width, config.landmarks
         self.fine, self.middle, self.coarse = stem(width)
+        self.coarse.extend(Residual(width) for _ in range(config.convolutions))
         self.place = nn.Parameter(waves(config.picture // 16, width))
         self.lens = perceptron(1, width, width)
         self.summary = summary(width, (config.picture // 16) ** 2)
