@@ -57,11 +57,13 @@ Points = Callable[[Image, Box], Array]
 
 
 def photographs(rivals: Mapping[str, Points], faces: Sequence[HandLabelled]) -> list[Row]:
-    """NME on hand-labelled photographs: by the distance of the outer eye corners, by part, and by the box."""
+    """NME on hand-labelled photographs: by the distance of the outer eye corners, by part, and by the box; and by the skin's tone."""
     by_eyes: dict[str, list[Array]] = {who: [] for who in rivals}
     by_box: dict[str, list[Array]] = {who: [] for who in rivals}
+    tones = []
     for face in faces:
         image, box = face.image(), labelling.box_of_points(face.points)
+        tones.append(measures.skin_tone(image, face.points))
         for who, find in rivals.items():
             points = find(image, box)
             by_eyes[who].append(measures.by_eyes(points, face.points))
@@ -75,6 +77,27 @@ def photographs(rivals: Mapping[str, Points], faces: Sequence[HandLabelled]) -> 
                 Row(f"{source}, {part}, {who}", 100 * of_source[:, measures.PARTS[part]].mean(), "% of the eyes") for part in PHOTO_PARTS
             ]
             rows.append(Row(f"{source}, by the box, {who}", 100 * np.array(by_box[who])[kept].mean(), "% of the box"))
+    return rows + by_tone(np.array(tones), {who: np.array(errors)[:, measures.PARTS["inner"]] for who, errors in by_eyes.items()})
+
+
+TONES = {"light": (41.0, 91.0), "middling": (10.0, 41.0), "dark": (-91.0, 10.0)}
+"""Spans of the skin's individual typology angle as photographed, in degrees: a dim light darkens a face, so that groups overlap."""
+
+
+def by_tone(tones: Array, errors: Mapping[str, Array]) -> list[Row]:
+    """Median error of each group of faces: tones (M,) degrees, errors (M, K) by who made them."""
+    rows = []
+    for name, (low, high) in TONES.items():
+        kept = (tones >= low) & (tones < high)
+        if kept.any():
+            rows += [
+                Row(
+                    f"inner, skin photographed {name} ({kept.sum()}), {who}",
+                    100 * float(np.median(values[kept].mean(axis=1))),
+                    "% of the eyes (median)",
+                )
+                for who, values in errors.items()
+            ]
     return rows
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -64,3 +65,17 @@ def test_photograph_errors_are_shares_of_the_face() -> None:
     shifted = truth + [3.0, 4.0]
     assert np.allclose(measures.by_eyes(shifted, truth), 5.0 / np.linalg.norm(truth[36] - truth[45]))
     assert np.allclose(measures.by_box(shifted, truth), 5.0 / np.sqrt(np.prod(np.ptp(truth, axis=0))))
+
+
+@pytest.mark.parametrize(("colour", "least", "most"), [((235, 205, 185), 41, 91), ((190, 145, 115), 10, 41), ((95, 62, 48), -91, 10)])
+def test_skin_tone_tells_light_from_dark(colour: tuple[int, int, int], least: float, most: float) -> None:
+    points = np.zeros((68, 2))
+    points[[41, 31, 48, 3]], points[[46, 35, 54, 13]] = [30.0, 50.0], [70.0, 50.0]
+    points[36], points[45] = [20.0, 30.0], [80.0, 30.0]
+    image = np.random.default_rng(0).integers(0, 255, (100, 100, 3)).astype(np.uint8)
+    image[40:60, 20:80] = colour
+    assert least < measures.skin_tone(image, points) < most
+
+
+def test_a_grey_photograph_has_no_tone() -> None:
+    assert np.isnan(measures.skin_tone(np.full((100, 100, 3), 120, np.uint8), np.full((68, 2), 50.0)))
