@@ -258,9 +258,9 @@ def unseen_photographs(name: str) -> list[Path]:
     return of_set(name)[::HELD_OUT_EVERY]
 
 
-def make(name: str, part: str, identities: int, seed: int = 0) -> None:
+def make(name: str, part: str, identities: int, seed: int = 0, most: int | None = None) -> None:
     """Make one store of the set `name` (open, research): part `frames`, `frames_hand` (research alone), `views`, `views_portraits` or
-    `held_out_views`.
+    `held_out_views`. `most`: of the photographs that become frames, evenly chosen.
     """
     labeller, folder = Labeller(name), paths.RUNS / name
     kept, held_out = [f for k, f in enumerate(of_set(name)) if k % HELD_OUT_EVERY], unseen_photographs(name)
@@ -271,7 +271,7 @@ def make(name: str, part: str, identities: int, seed: int = 0) -> None:
     elif part == "frames":
 
         def images() -> Iterator[Image]:
-            yield from (read_image(file) for file in kept)
+            yield from (read_image(kept[k]) for k in np.linspace(0, len(kept) - 1, min(most or len(kept), len(kept))).astype(int))
             yield from clip_frames(OPEN_CLIPS, CLIP_EVERY)
 
         count = Store(folder / part).write(multi_frame(images(), labeller))
@@ -295,5 +295,6 @@ if __name__ == "__main__":
     parser.add_argument("part")
     parser.add_argument("--identities", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--most", type=int, help="photographs that become frames; all without it")
     arguments = parser.parse_args()
-    make(arguments.name, arguments.part, arguments.identities, arguments.seed)
+    make(arguments.name, arguments.part, arguments.identities, arguments.seed, arguments.most)
