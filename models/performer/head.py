@@ -162,6 +162,8 @@ def _lids(head: Head, side: str) -> Lids:
     for column in sign * np.linspace(19e-3, 44.5e-3, 18):
         close = np.abs(points[:, 0] - column) < 0.7e-3
         above, below = np.flatnonzero(close & falls), np.flatnonzero(close & ~falls & (points[:, 1] < 0.0))
+        if not len(above) or not len(below):  # an eye narrower than the columns
+            continue
         upper.append(above[np.argmin(points[above, 1])])
         lower.append(below[np.argmax(points[below, 1])])
     return Lids(points[upper], points[lower], blink[upper])
