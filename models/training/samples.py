@@ -21,7 +21,7 @@ from .heads import FACE_HEIGHT, Camera, FaceModel, Fit, Head, Texture, fit_photo
 from .labeller import Crop, Labeller, box_of_points, mesh_points, settle
 from .labels import HandLabelled, labelled68, read_image
 from .lift import lift
-from .store import SIZE, Samples, Store
+from .store import SIZE, Samples, Store, decode
 
 PORTRAIT_DISTANCE = 1.2
 """Metres: where the camera of a photograph with no known lens is taken to stand."""
@@ -195,6 +195,20 @@ def lifted_views(pictures: Sequence[Image], cameras: Sequence[Camera], truth: Ar
         }  # fmt: skip
 
 
+def labelled_again(store: Store, labeller: Labeller, start: Array) -> Samples:
+    """The views of a store with another labeller's points, lifted anew: nothing has to be rendered twice."""
+    pictures, table = store.open()
+    known = {name: table[name] for name in ("identity", "expression") if name in table}
+    first = np.flatnonzero(np.abs(np.diff(table["landmarks"], axis=0, prepend=np.inf)).max(axis=(1, 2)) > 0)
+    for rows in np.split(np.arange(len(table["focal"])), first[1:]):
+        poses = [(float(table["focal"][k]), table["rotation"][k].astype(float), table["translation"][k].astype(float)) for k in rows]
+        cameras = [Camera(focal, (SIZE / 2, SIZE / 2), rotation, translation) for focal, rotation, translation in poses]
+        seen = [decode(pictures, table["ends"], k) for k in rows]
+        truth = table["truth68"][rows[0]].astype(float)
+        for picture, row in lifted_views(seen, cameras, truth, labeller, start):
+            yield picture, row | {name: column[rows[0]] for name, column in known.items()}
+
+
 def portraits(folder: Path, labeller: Labeller, start: Array, photographs: Sequence[Image], seed: int) -> Samples:
     """The performer's portraits (models/performer/portraits.py) before pieces of photographs."""
     random = np.random.default_rng(seed)
@@ -258,32 +272,45 @@ def unseen_photographs(name: str) -> list[Path]:
     return of_set(name)[::HELD_OUT_EVERY]
 
 
-def make(name: str, part: str, identities: int, seed: int = 0, most: int | None = None) -> None:
+@dataclass(frozen=True)
+class Wanted:
+    """What a store is made of: `identities` of views; `most` photographs as frames (all without); views taken `again` from a set's."""
+
+    identities: int = 300
+    seed: int = 0
+    most: int | None = None
+    again: str | None = None
+
+
+def make(name: str, part: str, wanted: Wanted = Wanted()) -> None:
     """Make one store of the set `name` (open, research): part `frames`, `frames_hand` (research alone), `views`, `views_portraits` or
-    `held_out_views`. `most`: of the photographs that become frames, evenly chosen.
+    `held_out_views`.
     """
     labeller, folder = Labeller(name), paths.RUNS / name
     kept, held_out = [f for k, f in enumerate(of_set(name)) if k % HELD_OUT_EVERY], unseen_photographs(name)
-    if part == "frames_hand":
+    if wanted.again:
+        store = Store(paths.RUNS / wanted.again / part)
+        count = Store(folder / part).write(labelled_again(store, labeller, mean_landmarks(FaceModel())))
+    elif part == "frames_hand":
         if name != "research":
             raise ValueError("The hand-labelled photographs are for research alone: samples research frames_hand.")
         count = Store(folder / part).write(hand_labelled(labelled68()[0], labeller))
     elif part == "frames":
 
         def images() -> Iterator[Image]:
-            yield from (read_image(kept[k]) for k in np.linspace(0, len(kept) - 1, min(most or len(kept), len(kept))).astype(int))
+            yield from (read_image(kept[k]) for k in np.linspace(0, len(kept) - 1, min(wanted.most or len(kept), len(kept))).astype(int))
             yield from clip_frames(OPEN_CLIPS, CLIP_EVERY)
 
         count = Store(folder / part).write(multi_frame(images(), labeller))
     elif part.startswith("views_portraits"):
         model = FaceModel()
         behind = [read_image(file) for file in kept[::8]]
-        count = Store(folder / part).write(portraits(paths.RUNS / "portraits", labeller, mean_landmarks(model), behind, seed))
+        count = Store(folder / part).write(portraits(paths.RUNS / "portraits", labeller, mean_landmarks(model), behind, wanted.seed))
     else:
         model = FaceModel()
         files = [file for file in (held_out if part.startswith("held_out") else kept) if file.parent.name != "lfw"]
         heads = list(photographed_heads(files[:: max(1, len(files) // HEADS_AT_MOST)], labeller, model))
-        count = Store(folder / part).write(multi_view(heads, identities, labeller, model, seed))
+        count = Store(folder / part).write(multi_view(heads, wanted.identities, labeller, model, wanted.seed))
     print(f"{name}/{part}: {count} samples", flush=True)
 
 
@@ -293,8 +320,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Make a store of training samples.")
     parser.add_argument("name", choices=("open", "research"))
     parser.add_argument("part")
-    parser.add_argument("--identities", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--identities", type=int, default=Wanted.identities)
+    parser.add_argument("--seed", type=int, default=Wanted.seed)
     parser.add_argument("--most", type=int, help="photographs that become frames; all without it")
+    parser.add_argument("--again", choices=("open", "research"), help="label that set's views again, instead of rendering new ones")
     arguments = parser.parse_args()
-    make(arguments.name, arguments.part, arguments.identities, arguments.seed, arguments.most)
+    make(arguments.name, arguments.part, Wanted(arguments.identities, arguments.seed, arguments.most, arguments.again))
