@@ -195,12 +195,12 @@ def lifted_views(pictures: Sequence[Image], cameras: Sequence[Camera], truth: Ar
         }  # fmt: skip
 
 
-def labelled_again(store: Store, labeller: Labeller, start: Array) -> Samples:
-    """The views of a store with another labeller's points, lifted anew: nothing has to be rendered twice."""
+def labelled_again(store: Store, labeller: Labeller, start: Array, identities: int) -> Samples:
+    """The views of a store's first identities with another labeller's points, lifted anew: nothing has to be rendered twice."""
     pictures, table = store.open()
     known = {name: table[name] for name in ("identity", "expression") if name in table}
     first = np.flatnonzero(np.abs(np.diff(table["landmarks"], axis=0, prepend=np.inf)).max(axis=(1, 2)) > 0)
-    for rows in np.split(np.arange(len(table["focal"])), first[1:]):
+    for rows in np.split(np.arange(len(table["focal"])), first[1:])[:identities]:
         poses = [(float(table["focal"][k]), table["rotation"][k].astype(float), table["translation"][k].astype(float)) for k in rows]
         cameras = [Camera(focal, (SIZE / 2, SIZE / 2), rotation, translation) for focal, rotation, translation in poses]
         seen = [decode(pictures, table["ends"], k) for k in rows]
@@ -290,7 +290,7 @@ def make(name: str, part: str, wanted: Wanted = Wanted()) -> None:
     kept, held_out = [f for k, f in enumerate(of_set(name)) if k % HELD_OUT_EVERY], unseen_photographs(name)
     if wanted.again:
         store = Store(paths.RUNS / wanted.again / part)
-        count = Store(folder / part).write(labelled_again(store, labeller, mean_landmarks(FaceModel())))
+        count = Store(folder / part).write(labelled_again(store, labeller, mean_landmarks(FaceModel()), wanted.identities))
     elif part == "frames_hand":
         if name != "research":
             raise ValueError("The hand-labelled photographs are for research alone: samples research frames_hand.")
