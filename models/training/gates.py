@@ -22,6 +22,7 @@ from facelift_blender.capture.types import Array, Image
 
 from . import paths
 from .export import load_weights
+from .generator import save_generator
 from .heads import Camera, FaceModel, look_at
 from .labeller import Labeller
 from .lift import lift
@@ -29,7 +30,7 @@ from .posed import Posed, posed, through_window
 from .regressor import Regressor
 from .run_folder import write_sheet
 from .samples import label_view, mean_landmarks
-from .sources import Source, as_tensors, make_source
+from .sources import Source, TriplaneSource, as_tensors, make_source
 from .store import SIZE
 
 LEAST_VIEWS = 6
@@ -176,6 +177,7 @@ def main() -> None:
     parser.add_argument("--identities", type=int, default=30)
     parser.add_argument("--photographs", type=int, help="at most so many for textures and backgrounds")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--ship", action="store_true", help="put the generator and these figures beside the shipped weights")
     arguments = parser.parse_args()
     folder = paths.RUNS / arguments.name
     labeller = Labeller(arguments.name)
@@ -188,7 +190,11 @@ def main() -> None:
     for name, value in asdict(measured).items():
         print(f"{arguments.kind:14} {name:12} {value:8.3f} {('passed' if verdict[name] else 'MISSED') if name in verdict else ''}")
     sheet(source, folder / f"gates_{arguments.kind}.png")
-    (folder / f"gates_{arguments.kind}.json").write_text(json.dumps(asdict(measured) | {"passed": verdict}, indent=1))
+    figures = json.dumps(asdict(measured) | {"passed": verdict}, indent=1) + "\n"
+    (folder / f"gates_{arguments.kind}.json").write_text(figures)
+    if arguments.ship and isinstance(source, TriplaneSource):
+        save_generator(source.generator, paths.WEIGHTS / f"generator_{arguments.kind}.safetensors")
+        (paths.WEIGHTS / f"generator_{arguments.kind}.json").write_text(figures)
 
 
 if __name__ == "__main__":
