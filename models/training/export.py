@@ -114,8 +114,8 @@ def main() -> None:
     regressor = load(paths.RUNS / arguments.name / arguments.run)
     worst = export(regressor, path)
     save_weights(regressor, path.with_suffix(".safetensors"))
-    terms = "CC-BY-4.0" if arguments.name == "open" else "research, non-commercial"
-    register(name, path, terms, f"python -m models.training.train {arguments.name}")
+    if arguments.name == "open":  # what is for research alone is never packed into the extension
+        register(name, path, "CC-BY-4.0", "python -m models.training.train open")
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, differs from torch by {worst:.1e}")
 
 
