@@ -4,23 +4,20 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 
 from .crops import Box, FaceCrop, box_of_landmarks, crop_of_box
+from .session import foreign, open_session
 from .topology import COUNT
 from .types import Array, FaceLiftError, Image
 from .weights import model_path, sha256_of
 
 __all__ = ["Box", "Estimate", "Regressor", "box_of_landmarks"]
-
-_PREFERRED = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider", "CPUExecutionProvider")
 
 
 @dataclass(frozen=True)
@@ -48,19 +45,13 @@ class Regressor:
     def __init__(self, path: Path | None = None, threads: int = 0, device: str = "AUTO") -> None:
         """`threads` 0 and `device` AUTO leave the choice to the machine; device CPU takes the processor alone."""
         path = path or model_path("facelift")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or min(4, os.cpu_count() or 1)
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a waiting thread would take the decoder's core
-        options.log_severity_level = 3
-        available = onnxruntime.get_available_providers()
-        providers = [name for name in _PREFERRED if name in available and (device == "AUTO" or name.startswith(device))]
+        self.threads, self.device = threads, device
+        self.session, card = open_session(path, threads, device)
         try:
-            self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-            card = self.session.get_modelmeta().custom_metadata_map
             self.mean: Array = np.array(json.loads(card["mean"]), dtype=float)
             self.size = int(card["picture"])
-        except Exception as error:  # onnxruntime raises its own kinds for every sort of damage
-            raise FaceLiftError(f"The weights {path.name} are not FaceLift's: install FaceLift again from its zip.") from error
+        except (KeyError, ValueError) as error:
+            raise foreign(path) from error
         if self.mean.shape != (COUNT, 3):
             raise FaceLiftError(f"The weights {path.name} were made for another version of the landmarks: install FaceLift again.")
         self.provider = self.session.get_providers()[0].removesuffix("ExecutionProvider")
@@ -82,7 +73,7 @@ class Regressor:
         step = int(1.0 / max(abs(np.linalg.det(crop.homography[:2, :2])) ** 0.5, 1e-6) / 1.5)
         shrink = np.eye(3)
         if step > 1:
-            image, shrink = _shrunk_window(image, crop, step)
+            image, shrink = shrunk_window(image, crop.to_picture(crop.size * _CORNERS), step)
         matrix = crop.homography @ np.linalg.inv(shrink)
         cut = cv2.warpPerspective(image, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.ascontiguousarray(cut.transpose(2, 0, 1), dtype=np.float32) * np.float32(1 / 255)
@@ -98,9 +89,11 @@ class Regressor:
         return Estimate(crop.to_picture(in_crop), covariances, landmarks, pose, crop.rotation.T @ translation, float(score))
 
 
-def _shrunk_window(image: Image, crop: FaceCrop, step: int) -> tuple[Image, Array]:
-    """The part of the picture under the crop, averaged over step x step pixels, and its (3, 3) picture-to-window matrix."""
-    corners = crop.to_picture(np.array([[0, 0], [crop.size, 0], [0, crop.size], [crop.size, crop.size]], dtype=float))
+_CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+
+
+def shrunk_window(image: Image, corners: Array, step: int) -> tuple[Image, Array]:
+    """The part of the picture under `corners` (4, 2), averaged over step x step pixels, and its (3, 3) picture-to-window matrix."""
     x0, y0 = np.clip(np.floor(corners.min(axis=0)).astype(int) - step, 0, np.array(image.shape[1::-1]) - 1)
     x1, y1 = np.clip(np.ceil(corners.max(axis=0)).astype(int) + step, [x0 + 1, y0 + 1], image.shape[1::-1])
     window = image[y0:y1, x0:x1]

@@ -13,7 +13,7 @@ from .actors import SAME_FACE, overlap
 from .camera import metadata_focal
 from .crops import Box, box_of_landmarks
 from .sequence import probe_picture, read_image
-from .track import own_models
+from .track import TrackSettings, looking, own_models
 from .tracker import USUAL_FOCAL, Detect, Regress, is_face
 from .types import Array, FaceLiftError, Image
 
@@ -32,8 +32,9 @@ def predict(paths: Sequence[str | Path], detect: Detect | None = None, regress: 
     the upright picture. One that cannot be read has an "error", a sentence. Raises FaceLiftError if weights are missing.
     detect, regress: other models than the extension's own.
     """
-    models = own_models(detect, regress)
-    return {"images": [_image(Path(path), *models) for path in paths]}
+    detect, regress = own_models(detect, regress)
+    regress = looking(regress, TrackSettings())
+    return {"images": [_image(Path(path), detect, regress) for path in paths]}
 
 
 def _image(path: Path, detect: Detect, regress: Regress) -> dict[str, Any]:

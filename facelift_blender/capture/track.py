@@ -28,7 +28,8 @@ FEW_FRAMES = 12
 class TrackSettings:
     """start, end: clip frames, the first is 1, both included. actor: 1 the largest and longest seen, 2 the next, None all.
     fps: for footage that names no rate. every: looks at every so many frames and bridges between. mirrored: looks at each frame's
-    mirror picture too.
+    mirror picture too. second_look: measures eyes, brows, nose and mouth again in the picture, where the extension's own model
+    gives the first look.
     """
 
     start: int = 1
@@ -38,6 +39,7 @@ class TrackSettings:
     solve: SolveSettings = field(default_factory=SolveSettings)
     every: int = 1
     mirrored: bool = False
+    second_look: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,19 @@ def open_tracker(
 ) -> Tracker:
     """A tracker before the first frame of a clip. Raises FaceLiftError."""
     detect, regress = own_models(detect, regress)
-    return Tracker(probe_apart(path, settings.fps), settings.solve, detect, Mirrored(regress) if settings.mirrored else regress)
+    return Tracker(probe_apart(path, settings.fps), settings.solve, detect, looking(regress, settings))
+
+
+def looking(regress: Regress, settings: TrackSettings) -> Regress:
+    """A model with what the settings add to it. Only the extension's own gets a second look, which knows how that one errs."""
+    from .landmarks import Regressor
+
+    whole = Mirrored(regress) if settings.mirrored else regress
+    if not settings.second_look or not isinstance(regress, Regressor):
+        return whole
+    from .second_look import LookingTwice, SecondLook
+
+    return LookingTwice(whole, SecondLook(threads=regress.threads, device=regress.device))
 
 
 def frames_wanted(clip: Clip, settings: TrackSettings) -> int:
@@ -216,7 +230,7 @@ def _solve_all(
     for name, actor in chosen:
         yield Progress(len(takes), len(chosen), "solve", perf_counter() - started)
         told = [*warnings, *_doubts(name, actor)]
-        models = (tracker.detect, tracker.regress)
+        models = (tracker.detect, tracker.regress, *filter(None, [getattr(tracker.regress, "look", None)]))
         provenance = describe(tracker.clip, settings, models, tracker.seconds, tracker.read, len(actor.estimates), told)
         take = solve(actor.observations(tracker.focal), tracker.clip, settings.solve, name, provenance)
         milliseconds = {**provenance["milliseconds"], **take.provenance.get("solve_ms", {})}

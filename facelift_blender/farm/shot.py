@@ -24,7 +24,7 @@ from ..capture.ranges import Range, join, split
 from ..capture.sequence import files_of
 from ..capture.solve import SolveSettings
 from ..capture.take import load_take, read_provenance
-from ..capture.track import Progress, TrackSettings, conclude, follow, frames_wanted
+from ..capture.track import Progress, TrackSettings, conclude, follow, frames_wanted, looking
 from ..capture.tracker import Detect, Regress, Tracker
 from ..capture.types import Clip, FaceLiftError, Take
 from ..capture.weights import model_path, sha256_of
@@ -212,7 +212,8 @@ def _ranges(work: _Work, clip: Clip) -> list[Range]:
 def _track_range(work: _Work, clip: Clip, part: Range) -> Tracker:
     """A tracker that has seen the range, now or before."""
     settings = replace(work.settings, start=part.lead, end=part.end)
-    tracker = Tracker(clip, settings.solve, *_models(work.making.threads))
+    detect, regress = _models(work.making.threads)
+    tracker = Tracker(clip, settings.solve, detect, looking(regress, settings))
     key = _digest({**_common(work.footage), "lead": part.lead, "end": part.end, "fps": clip.fps, "focal": tracker.focal})
     chunks = Chunks(work.folder / "frames" / f"{part.start}-{part.end}", key, work.making.chunk)
     chunks.resume(tracker)

@@ -34,6 +34,11 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     portraits = verbs.add_parser("portraits", help="render characters from many sides, for training")
     portraits.add_argument("-o", "--output", type=Path, required=True)
     portraits.add_argument("--seeds", type=int, nargs=2, default=(1000, 1010), metavar=("FIRST", "END"))
+    portraits.add_argument("--expressions", type=int, default=3)
+    portraits.add_argument("--views", type=int, default=12, help="of each expression")
+    portraits.add_argument("--size", type=int, default=192, help="of the pictures, pixels")
+    portraits.add_argument("--samples", type=int, default=4)
+    portraits.add_argument("--widest", type=float, default=1.4, help="radians that the camera stands to the side at most")
     verbs.add_parser("head", help="cut the head of the add-on and embed the landmarks in it")
     return parser.parse_args(arguments)
 
@@ -75,7 +80,7 @@ def main(arguments: Sequence[str]) -> int:
             from .portraits import portray
 
             for seed in range(*options.seeds):
-                portray(assets, seed, options.output)
+                portray(assets, seed, options.output, options.expressions, options.views, options.size, options.samples, options.widest)
         else:
             from .embed_head import embed_head
 

@@ -23,7 +23,16 @@ WIDEST = 1.4
 """Radians that the camera stands to the side at most."""
 
 
-def portray(assets: Assets, seed: int, folder: Path, expressions: int = 3, views: int = 12, size: int = 192, samples: int = 4) -> None:
+def portray(
+    assets: Assets,
+    seed: int,
+    folder: Path,
+    expressions: int = 3,
+    views: int = 12,
+    size: int = 192,
+    samples: int = 4,
+    widest: float = WIDEST,
+) -> None:
     """Render the character of a seed: `SEED_E_V.png` (RGBA) and, last, `SEED.npz` with what is known of them.
 
     weights (E, 52); landmarks (E, N, 3) canonical metres, the mesh's own, for measuring; for each view focal (E, V) px,
@@ -36,7 +45,7 @@ def portray(assets: Assets, seed: int, folder: Path, expressions: int = 3, views
     actor = cast(assets, draw_character(seed), seed)
     studio = Studio(actor, Shot(size, size), draw_light(seed), samples, cut_out=True)
     weights = draw_expressions(seed, expressions, random)
-    cameras = [[random_camera(random, yaw, size) for yaw in _yaws(views, random)] for _ in range(expressions)]
+    cameras = [[random_camera(random, yaw, size) for yaw in widest * _yaws(views, random)] for _ in range(expressions)]
     for k, row in enumerate(cameras):
         held = _held(weights[k], row, studio.shot)
         for view, camera in enumerate(row):
@@ -63,9 +72,9 @@ def draw_expressions(seed: int, count: int, random: np.random.Generator) -> Arra
 
 
 def _yaws(count: int, random: np.random.Generator) -> Array:
-    """(count,) spread over both sides, closer together near the front."""
+    """(count,) from -1 to 1, spread over both sides, closer together near the front."""
     even = (np.arange(count) + random.uniform(0, 1, count)) / count * 2 - 1
-    return np.sign(even) * np.abs(even) ** 1.25 * WIDEST
+    return np.sign(even) * np.abs(even) ** 1.25
 
 
 def _held(weights: Array, cameras: list[Camera], shot: Shot) -> Performance:
