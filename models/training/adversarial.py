@@ -35,9 +35,9 @@ class AdversarialConfig:
     batch: int = 8
     picture: int = PICTURE
     generator_rate: float = 5e-4
-    adversary_rate: float = 1e-3
+    adversary_rate: float = 4e-4
     adversary_first: int = 200
-    r1: float = 5.0
+    r1: float = 0.3
     lazy: int = 16
     smooth: float = 0.05
     smooth_every: int = 4
