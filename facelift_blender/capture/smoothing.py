@@ -135,7 +135,8 @@ def _smooth_place(place: Array, smoothing: float, certainty: Certainty, rows: sl
         return smooth(place, smoothing, _limited(certainty.depth[rows]), fps)
     ray, depth = certainty.place[rows], certainty.depth[rows]
     seen = smooth(place[:, :2] / place[:, 2:], smoothing, _limited(ray), fps, _told(ray))
-    depth = np.exp(smooth(np.log(place[:, 2:]), smoothing, _limited(depth), fps, _told(depth)))
+    away = np.log(np.ascontiguousarray(place[:, 2:]))  # NumPy's logarithm of a column differs with where its result comes to lie
+    depth = np.exp(smooth(away, smoothing, _limited(depth), fps, _told(depth)))
     return np.concatenate([seen * depth, depth], axis=1)
 
 
