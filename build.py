@@ -2,7 +2,7 @@
 """Everything that is done with this checkout, by one command and the standard library.
 
 Environments are made in .env/ when first needed, from the pinned files in requirements/, and made
-again when those change. Results go to out/. No tracked file is ever written.
+again when those change. Results go to out/. No tracked file is ever written, but by `bench --publish`.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def install(environment: Path, python: list[str], requirements: Path, hashed: bo
     made = subprocess.run([*python, "-m", "venv", "--clear", str(environment)], capture_output=True, text=True, check=False)
     if made.returncode != 0:
         raise BuildError(f"Python could not make a virtual environment with pip in {environment}: install its venv package (python3-venv).")
-    options = ["--require-hashes", "--only-binary", ":all:"] if hashed else []
+    options = ["--require-hashes", "--no-deps", "--only-binary", ":all:"] if hashed else []  # pin.py lists what each brings along
     pip = [str(python_of(environment)), "-m", "pip", "install", "-q", "--no-compile", "--disable-pip-version-check", *options]
     if subprocess.run([*pip, "-r", str(requirements)], check=False).returncode != 0:
         raise BuildError(f"pip could not install {requirements.name}: see its lines above; it needs the network and 3 GB of disk.")
@@ -192,6 +192,10 @@ def train_env(_arguments: argparse.Namespace) -> int:
 
 def train(arguments: argparse.Namespace) -> int:
     return run([training_environment(), "-m", "models.training.train", *arguments.rest], ROOT)
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    return run([make_environment("bench", "3.11", REQUIREMENTS / "bench.txt"), "-m", "models.benchmark", *arguments.rest], ROOT)
 
 
 # ---------------------------------------------------------------- the extension's zip
@@ -338,6 +342,7 @@ def parser() -> argparse.ArgumentParser:
     package.add_argument("--platform", action="append", help="only this platform (may be repeated)")
     package.add_argument("--python", action="append", help="only the wheels of this Python, 3.11 say (may be repeated)")
     verb(lint, "lint", "check the style, the format and the lengths of the functions")
+    verb(bench, "bench", "measure speed, accuracy, looks and start-up beside the peers; arguments as of models/benchmark", passes_on=True)
     verb(train, "train", "train the models; arguments as of models/training/train.py", passes_on=True)
     verb(train_env, "train-env", "make the training's environment and print its Python")
     return top

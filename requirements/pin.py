@@ -38,6 +38,13 @@ BLENDERS = {
 }
 TESTS = ["pytest", "hypothesis", "colorama"]
 LINT = ["ruff", "colorama"]
+# The benchmark's peer. mediapipe 0.10.21 is the newest whose wheel holds the face nets; later ones download them at run time. Of what it
+# asks for, jax, sentencepiece and sounddevice serve its other tasks and are left out; OpenCV is the one without a window.
+PEERS = ["mediapipe==0.10.21"]
+BENCH = [
+    "bpy==4.5.15", "numpy==1.26.4", "onnxruntime==1.18.1", "opencv-contrib-python-headless==4.11.0.86", "scipy==1.15.3", "av==18.1.0",
+    "absl-py", "attrs", "flatbuffers", "protobuf<5,>=4.25.3", "matplotlib==3.11.2", *TESTS,
+]  # fmt: skip
 PLATFORMS = {
     "linux-x64": [f"manylinux_2_{glibc}_x86_64" for glibc in range(28, 16, -1)] + ["manylinux2014_x86_64"],
     "windows-x64": ["win_amd64"],
@@ -85,6 +92,14 @@ def write_requirements(target: Path, python: str, wanted: list[str]) -> None:
     target.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def write_bench(target: Path) -> None:
+    """The benchmark's environment, for Linux alone: what it needs and the peers, whose own requirements it meets in part."""
+    found = resolve("3.11", "linux-x64", BENCH) | resolve("3.11", "linux-x64", PEERS, "--no-deps")
+    lines = [f"# Written by pin.py for Python 3.11 on Linux: {', '.join(PEERS + BENCH)}"]
+    lines += [f"{name}=={wheel['version']} \\\n    --hash=sha256:{wheel['sha256']}" for name, wheel in sorted(found.items())]
+    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def write_wheels(target: Path) -> None:
     """One wheel a line: what the zip of each platform carries. numpy is Blender's own."""
     rows = []
@@ -105,6 +120,8 @@ def main(names: list[str]) -> None:
             write_requirements(HERE / f"blender-{version}.txt", python, blender + EXTENSION[python] + TESTS)
     if not names or "lint.txt" in names:
         write_requirements(HERE / "lint.txt", "3.11", LINT)
+    if not names or "bench.txt" in names:
+        write_bench(HERE / "bench.txt")
     if not names or "wheels.json" in names:
         write_wheels(HERE / "wheels.json")
 

@@ -79,7 +79,7 @@ def measure(raw: Observations, truth: Truth, case: Case, mesh: Observations | No
         **{name: figure.value for name, figure in figures.items()}, "interval": 100 * (high / low - 1.0),
         "told": float(take.lens.focal_source == "solved"), "ms": 1e3 * seconds / len(truth),
         **{f"given: {name}": compare(given, truth)[name].value for name in _POSE},
-        "raw jitter": figures["jitter on the plate"].raw, **_events(take, truth),
+        "raw jitter": figures["jitter on the plate"].raw, **events(take, truth),
         **{f"pnp: {name}": value for name, value in pnp_figures(raw, take, truth).items()},
         **({f"mesh pnp: {name}": value for name, value in pnp_figures(mesh, take, truth).items()} if mesh else {}),
     }  # fmt: skip
@@ -107,7 +107,7 @@ def pnp_figures(raw: Observations, take: Take, truth: Truth) -> dict[str, float]
     return {name: figures[name].value for name in (*_POSE, "jitter on the plate")} | {"depth, its own focal": depth}
 
 
-def _events(take: Take, truth: Truth) -> dict[str, float]:
+def events(take: Take, truth: Truth) -> dict[str, float]:
     """Blinks and openings of the jaw: how much of their amplitude is kept, and how many frames their middle is off."""
     found: dict[str, list[tuple[float, float]]] = {"blink": [], "jaw": []}
     for kind, gaps, name, level in (("blink", _LIDS, "eyeBlinkLeft", _BLINK), ("jaw", _LIPS, "jawOpen", _JAW)):

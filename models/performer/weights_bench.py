@@ -128,11 +128,11 @@ def mesh_weights(clip: Path, count: int) -> Array:
             continue
         points, sure = mesh_points(image, [crop])
         crop = crop_of_points(points[0, :, :2]) if sure[0] > 0.5 else None
-        weights[frame - 1] = _blendshapes(points[0, :, :2])
+        weights[frame - 1] = mesh_blendshapes(points[0, :, :2])
     return weights
 
 
-def _blendshapes(points: Array) -> Array:
+def mesh_blendshapes(points: Array) -> Array:
     """(52,) of mesh points (478, 2) in pixels."""
     net, subset = _net()
     (found,) = net.run(None, {net.get_inputs()[0].name: points[subset][None].astype(np.float32)})

@@ -62,8 +62,8 @@ def test_the_hand_hides_the_mouth_in_the_truth(truth: Truth) -> None:
 def test_events_of_the_truth_are_whole_and_in_time(truth: Truth) -> None:
     raw = bench_measure.true_observations(truth, 0)
     take = bench_measure.solve(raw, bench_measure.clip_of(truth, "demo"), bench_measure.SolveSettings(focal_mm=truth.shot.lens))
-    told = bench_measure._events(replace(take, landmarks=truth.landmarks), truth)
+    told = bench_measure.events(replace(take, landmarks=truth.landmarks), truth)
     assert told["blink amplitude"] == pytest.approx(1.0)
     assert told["jaw timing"] == pytest.approx(0.0)
-    late = bench_measure._events(replace(take, landmarks=np.roll(truth.landmarks, 1, axis=0)), truth)
+    late = bench_measure.events(replace(take, landmarks=np.roll(truth.landmarks, 1, axis=0)), truth)
     assert late["blink timing"] == pytest.approx(1.0, abs=0.3)

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How long until the extension is there, and until the first frame is tracked after the click; in Blender as a module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import median
+from typing import Final
+
+from . import clips
+from .apart import apart
+from .figures import Figure, Findings, Table
+from .first_frame import first_frame
+from .machine import is_busy
+
+ENABLED, TRACKED = 0.3, 1.5
+"""Seconds."""
+ROUNDS: Final = {"quick": 1, "usual": 3, "full": 7}
+
+
+def run(extent: str, say: Callable[[str], object]) -> Findings:
+    """extent: quick, usual or full."""
+    rows = []
+    for number in range(ROUNDS[extent]):
+        say(f"start {number + 1} of {ROUNDS[extent]}")
+        rows.append(apart(first_frame, str(clips.DEMO))[0])
+    seconds = [median(column) for column in zip(*rows, strict=True)]
+    bars = (ENABLED, ENABLED, TRACKED, TRACKED)
+    names = (
+        "enabling the extension, by the clock", "enabling the extension, by the processors",
+        "first frame tracked after the click, by the clock", "first frame tracked after the click, by the processors",
+    )  # fmt: skip
+    figures = [
+        Figure("startup", name, "s", value, bar=bar)
+        for name, value, bar in zip(names, seconds, bars, strict=True)
+        if not (is_busy() and "clock" in name)
+    ]
+    return Findings(figures, [Table("Starts, seconds", ("start", *names), [(number + 1, *row) for number, row in enumerate(rows)])])
