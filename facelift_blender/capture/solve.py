@@ -211,11 +211,13 @@ def _checked(raw: Observations) -> Observations:
 def _is_told_through_pose(raw: Observations) -> bool:
     """Whether the landmarks in the picture are the canonical ones under the regressor's own pose and focal length.
 
-    Then their perspective is the assumed focal length's at least in part, and the motion tells less than it seems to.
+    Then their perspective is the assumed focal length's at least in part, and the motion tells less than it seems to. Asked of
+    those that no second look moves.
     """
-    rows = np.flatnonzero(raw.found)
+    rows, kept = np.flatnonzero(raw.found), list(topology.region_indices("contour", "cheeks", "forehead"))
     pose = head_pose.pose_from(raw.rotations[rows], raw.translations[rows], raw.assumed_focal)
     off = head_pose.reproject(raw.landmarks_3d[rows], pose, 1.0 / raw.assumed_focal) - raw.landmarks_2d[rows]
+    off = off[:, kept]
     stray = np.median(np.abs(off - np.median(off, axis=1, keepdims=True)), axis=(1, 2))
     return bool(np.median(stray / pose.scales) < _OWN_PROJECTION)
 

@@ -39,7 +39,7 @@ class TrackSettings:
     solve: SolveSettings = field(default_factory=SolveSettings)
     every: int = 1
     mirrored: bool = False
-    second_look: bool = False
+    second_look: bool = True
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ def _fingerprint(path: Path) -> Mapping[str, Any]:
 
 
 def _common(footage: Mapping[str, Any]) -> dict[str, Any]:
-    models = {name: sha256_of(model_path(name)) for name in ("detector", "facelift")}
+    models = {name: sha256_of(model_path(name)) for name in ("detector", "facelift", "second_look")}
     return {"footage": dict(footage), "models": models, "version": versions()["facelift"]}
 
 

@@ -28,7 +28,7 @@ from .export import register
 from .losses import laplacian_likelihood
 from .run_folder import Progress, follow, keep_training, save_whole, say, write_config
 from .second_look_network import Look, LookConfig, Measured, export
-from .second_look_samples import CONTEXT, CUT, SHUT, Patches
+from .second_look_samples import CONTEXT, CUT, SHUT, Patches, in_cut
 
 PLACE, SIZE, ROLL, SHAPE = 0.04, 0.08, 0.06, 0.04
 """Deviations of a patch's place (in sides), size (logarithm), roll (radians), and of the shear and stretch of what it shows."""
@@ -86,7 +86,7 @@ class Draws(IterableDataset):
         order = self.orders[kind] if np.linalg.det(matrix[:, :2]) < 0 else np.arange(OUTPUTS)
         border = cv2.BORDER_REFLECT_101 if random.random() < 0.7 else cv2.BORDER_CONSTANT
         picture = cv2.warpAffine(np.asarray(patches.pictures[k]), matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=border)
-        stored = ((np.asarray(patches.points[k])[order] - 0.5) / CONTEXT + 0.5) * CUT
+        stored = in_cut(np.asarray(patches.points[k])[order])
         points = (stored @ matrix[:, :2].T + matrix[:, 2]) / self.size
         return wear(picture, random).transpose(2, 0, 1) / np.float32(255.0), points, np.asarray(patches.trust[k])[order]
 

@@ -22,6 +22,7 @@ from facelift_blender.capture.types import Array, Image
 
 from . import paths
 from .heads import Camera, FaceModel
+from .iris import IRIS, with_found_iris
 from .labeller import Labeller, crop_of_points, mesh_points, settle
 from .labels import read_image
 from .lift import outward_normals, visibility
@@ -33,6 +34,8 @@ CUT, CONTEXT = 128, 1.6
 """Side of a stored patch in pixels, and in sides of the patch that the network sees."""
 CLIP_EVERY, SHUT = 4, 0.17
 """Of a clip every so many frames are labelled; of these every fourth is kept, and each whose lids are closer than this share of an eye."""
+NO_EDGE = 0.1
+"""How much the labeller's iris is believed where no edge of one was found."""
 VIEWS_EVERY = 4
 """Of the textured heads' views so many are passed over for one: they have no lids that shut."""
 
@@ -81,9 +84,24 @@ def patches_of(face: Face, regressor: Regressor) -> Iterator[tuple[Image, int, A
         if facing(estimate, region) < 0.1 or np.abs(inside - 0.5).max() > 0.5 * CONTEXT:
             continue
         points, trust = np.zeros((OUTPUTS, 2), np.float32), np.zeros(OUTPUTS, np.float32)
-        points[columns], trust[columns] = inside, seen[region.landmarks]
         cut = replace(patch, side=patch.side * CONTEXT).cut(face.image, CUT)
+        points[columns], trust[columns] = inside, seen[region.landmarks]
+        if region.kind.name == "eye":
+            points[columns], trust[columns] = with_iris(cut, inside, trust[columns])
         yield cut, KINDS.index(region.kind), points, trust, opening(inside) if region.kind.name == "eye" else 1.0
+
+
+def with_iris(cut: Image, eye: Array, trust: Array) -> tuple[Array, Array]:
+    """An eye's landmarks (K, 2) in sides of the patch and their trust (K,), the iris by its edge; without one it counts for little."""
+    found, sure = with_found_iris(cut, in_cut(eye))
+    trust = trust.copy()
+    trust[IRIS] *= 1.0 if sure else NO_EDGE
+    return (found / CUT - 0.5) * CONTEXT + 0.5, trust
+
+
+def in_cut(points: Array) -> Array:
+    """Sides of the patch to pixels of the stored cut."""
+    return ((points - 0.5) / CONTEXT + 0.5) * CUT
 
 
 def _seen(estimate: Estimate) -> Array:

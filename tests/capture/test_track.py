@@ -336,3 +336,16 @@ def test_observations_are_nan_where_nothing_was_found() -> None:
     for part in parts:
         assert np.isfinite(part[seen.found]).all()
         assert np.isnan(part[~seen.found]).all()
+
+
+def test_only_the_extensions_own_model_gets_a_second_look() -> None:
+    from facelift_blender.capture.landmarks import Regressor
+    from facelift_blender.capture.second_look import LookingTwice
+    from facelift_blender.capture.track import looking
+
+    own, other = Regressor(threads=1), Gaze()
+    assert looking(other, TrackSettings(second_look=True)) is other
+    assert looking(own, TrackSettings(second_look=False)) is own
+    twice = looking(own, TrackSettings(second_look=True))
+    assert isinstance(twice, LookingTwice)
+    assert twice.regress is own
