@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     _add_batch(verbs.add_parser("batch", help="a list of shots, a folder each, with a report"))
     _add_retarget(verbs.add_parser("retarget", help="takes onto the characters of a .blend"))
     _add_worker(verbs.add_parser("worker"))
+    _add_scene_file(verbs.add_parser("scene-file"))
     return top
 
 
@@ -51,12 +52,7 @@ def _add_track(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--name", help="what the files are called (default: as the clip)")
     verb.add_argument("--start", type=int, default=1, metavar="N", help="first clip frame (default 1)")
     verb.add_argument("--end", type=int, metavar="N", help="last clip frame (default: the last)")
-    verb.add_argument("--actor", type=_actor, default=1, metavar="N|all", help="1 is who is seen largest and longest (default 1)")
-    verb.add_argument("--focal", type=_positive, metavar="MM", help="focal length, where it is known (default: solved)")
-    verb.add_argument("--sensor", type=_positive, default=36.0, metavar="MM", help="sensor width (default 36)")
-    verb.add_argument("--fps", type=_positive, metavar="F", help="frame rate of an image sequence (default 24)")
-    verb.add_argument("--smoothing", type=_share, default=0.5, metavar="S", help="0 to 1 (default 0.5)")
-    verb.add_argument("--export", type=_formats, default=_DEFAULT_FORMATS, metavar="LIST", help=f"of {FORMATS} (default %(default)s)")
+    _add_settings(verb, "")
 
 
 def _add_predict(verb: argparse.ArgumentParser) -> None:
@@ -84,12 +80,18 @@ def _add_batch(verb: argparse.ArgumentParser) -> None:
     machine.add_argument("--chunk", type=_count, default=240, metavar="N", help="frames that a killed run may lose (default 240)")
     machine.add_argument("--root", type=Path, metavar="DIR", help="folder that a list's footage must lie in (default: the list's own)")
     rest = verb.add_argument_group("what the list leaves open")
-    rest.add_argument("--actor", type=_actor, default=1, metavar="N|all", help="1 is who is seen largest and longest (default 1)")
-    rest.add_argument("--focal", type=_positive, metavar="MM", help="focal length (default: solved)")
-    rest.add_argument("--sensor", type=_positive, default=36.0, metavar="MM", help="sensor width (default 36)")
-    rest.add_argument("--fps", type=_positive, metavar="F", help="frame rate of image sequences (default 24)")
-    rest.add_argument("--smoothing", type=_share, default=0.5, metavar="S", help="0 to 1 (default 0.5)")
-    rest.add_argument("--export", type=_formats, default=_DEFAULT_FORMATS, metavar="LIST", help=f"of {FORMATS},mp4 (default %(default)s)")
+    _add_settings(rest, ",mp4")
+
+
+def _add_settings(group: argparse._ActionsContainer, formats: str) -> None:
+    """How footage is tracked and what is written of it: the same for one clip as for what a list leaves open."""
+    group.add_argument("--actor", type=_actor, default=1, metavar="N|all", help="1 is who is seen largest and longest (default 1)")
+    group.add_argument("--focal", type=_positive, metavar="MM", help="focal length, where it is known (default: solved)")
+    group.add_argument("--sensor", type=_positive, default=36.0, metavar="MM", help="sensor width (default 36)")
+    group.add_argument("--fps", type=_positive, metavar="F", help="frame rate of an image sequence (default 24)")
+    group.add_argument("--smoothing", type=_share, default=0.5, metavar="S", help="0 to 1 (default 0.5)")
+    known = FORMATS + formats
+    group.add_argument("--export", type=_formats, default=_DEFAULT_FORMATS, metavar="LIST", help=f"of {known} (default %(default)s)")
 
 
 def _add_retarget(verb: argparse.ArgumentParser) -> None:
@@ -119,6 +121,13 @@ def _add_worker(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--memory", type=int, required=True)
     verb.add_argument("--chunk", type=int, required=True)
     verb.add_argument("--threads", type=int, required=True)
+
+
+def _add_scene_file(verb: argparse.ArgumentParser) -> None:
+    """What the window's exports start; not for people."""
+    verb.set_defaults(run=run_scene_file)
+    verb.add_argument("parcel", type=Path)
+    verb.add_argument("-o", "--output", type=Path, required=True)
 
 
 def _count(text: str) -> int:
@@ -297,6 +306,14 @@ def run_worker(options: argparse.Namespace) -> None:
     from .farm.worker import serve
 
     serve(sys.stdin, sys.stdout, Making(options.output, chunk=options.chunk, threads=options.threads), options.memory)
+
+
+def run_scene_file(options: argparse.Namespace) -> None:
+    """Write a file of the collection that a window has packed."""
+    from .exports.parcel import unpack
+    from .exports.scene_files import EXPORTERS
+
+    EXPORTERS[options.output.suffix[1:]](unpack(options.parcel), options.output)
 
 
 class ProgressLine:
