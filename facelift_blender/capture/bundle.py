@@ -11,19 +11,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .head_pose import Pose, cross_matrix, linearise, rotation_vector, solve_blocks, student_weight, whiten
+from .topology import MIRROR
 from .types import Array
 
-_STEPS, _ENOUGH = 6, 0.02
-_KEYS = 36
-_SHAPE_MODES, _SLIDE_MODES = 16, 6
-_REACH, _STRAY, _DEPTH_DOUBT = 0.045, np.array([0.0015, 0.0015, 0.0025]), 0.08
-"""The face's unknown field: its reach in metres, its size by axis, and the doubt about the whole depth's scale."""
+_STEPS, _ENOUGH, _ROUNDS = 4, 0.02, 2
+_KEYS, _LANDMARKS = 40, 76
+"""Frames and landmarks that tell nearly as much as all of them together: errors are alike nearby, in time and on the face."""
+_SHAPE_MODES, _SLIDE_MODES = 24, 4
+_REACHES, _STRAY, _DEPTH_DOUBT = ((0.045, 0.7), (0.02, 0.3)), np.array([0.0015, 0.0015, 0.0025]), 0.08
+"""The face's unknown field: its reaches in metres and the share of each, its size by axis, and the doubt about the depth's scale."""
+_WHOLE = 2
+"""The field's last columns: that depth, and the perspective."""
 _NEAR_DOUBT = 0.8
 """How much stronger or weaker the perspective in the regressor's idea of the face may be, in 1 / metres of distance."""
-_SLIDE = 0.4
-"""How much larger than that field, a radian of turning, the regressor's landmarks may slide over the face."""
+_SLIDE = 0.1
+"""How much larger than that field, a radian of turning, the regressor's landmarks slide over the face, before the clip is asked."""
 _CLUSTERS = 12
 _OPEN = 2.0
 """Doubt about the inverse focal length, in units of itself, that leaves the say to the motion."""
@@ -32,9 +37,9 @@ _TOLD = 0.6
 _MODEL, _TURN = 2.0, 0.15
 """Factor of the variance for what the model leaves out, and the turning (RMS, radians) below which that grows steeply: a
 face that hardly turns shows its perspective in the regressor's idea of its shape alone, which knows the assumed focal length."""
-_ALIKE, _ALIKE_REACH = 0.7, 0.025
+_ALIKE, _ALIKE_REACH = 0.6, 0.02
 _MISTOLD = (0.2, 3.0)
-"""How much smaller or larger than told the errors may turn out."""
+"""How much smaller or larger than told the errors may turn out; the doubts, likewise."""
 _LEFTOVER = 0.0007
 """Metres that a landmark may differ from the regressor's by itself."""
 
@@ -77,23 +82,40 @@ def estimate_clip(pixels: Array, white: Array, shapes: Array, modes: Array, pose
     aligned; modes (N, 3, K) of expression whose coefficients have unit variance; pose: where to start.
     """
     rows = key_frames(pose, white)
-    problem = _Problem.of(pixels[rows], white[rows], shapes[rows], modes, pose[rows])
+    whole = _Problem.of(pixels[rows], white[rows], shapes[rows], modes, pose[rows])
+    problem = whole.on(far_apart(np.median(whole.points, axis=0)))
     state, focal = _start(problem, pose[rows]), Focal(prior.focal, (prior.focal, prior.focal), prior.source)
     if prior.doubt > 0:
-        state = _adjust(problem, state, replace(prior, doubt=_OPEN), _STEPS // 2)
-        problem = problem.calibrated(state, prior)
-        state = _adjust(problem, state, replace(prior, doubt=_OPEN), _STEPS)
+        asked = replace(prior, doubt=_OPEN)
+        for _ in range(_ROUNDS):
+            state = _adjust(problem, state, asked, _STEPS // 2)
+            scales = _Scales.found(problem, state, asked)
+            problem, whole, state = problem.scaled(scales), whole.scaled(scales), state.scaled(scales)
+        state = _adjust(problem, state, asked, _STEPS)
         focal = _settled(state, prior, _turn(pose))
     known = Prior(focal.value, 0.0, focal.source)
     last = _adjust(problem, replace(state, strength=1.0), known, _STEPS // 2)
-    offset = problem.field @ last.field[: problem.field.shape[2]] + _leftovers(problem, last, known)
+    offset = whole.field @ last.field[: whole.field.shape[2]] + _leftovers(whole, last, known)
     return ClipEstimate(focal, offset, _warnings(focal))
+
+
+def far_apart(mean: Array, count: int = _LANDMARKS) -> NDArray[np.int64]:
+    """Rows of landmarks (N, 3) that stand far from one another, each with its twin, in order."""
+    twin = np.array(MIRROR)
+    apart = np.linalg.norm(mean[:, None] - mean, axis=-1)
+    rows = [int(np.argmax(np.linalg.norm(mean - mean.mean(axis=0), axis=1)))]
+    rows.append(int(twin[rows[0]]))
+    while len(rows) < min(count, len(mean)):
+        farness = apart[:, rows].min(axis=1)
+        row = int(np.argmax(np.round(farness + farness[twin], 9)))
+        rows += {row, int(twin[row])}
+    return np.array(sorted(set(rows)))
 
 
 def key_frames(pose: Pose, white: Array) -> Array:
     """Rows (K,) of frames that together show the head from the most different sides, distances and places, in order."""
     count = len(pose.scales)
-    wanted = min(count, max(count // 3, _KEYS // 2), _KEYS)
+    wanted = min(count, _KEYS)
     middle = pose.rotations[count // 2]
     place = pose.anchors / np.median(pose.scales)
     sides = np.concatenate([rotation_vector(middle.T @ pose.rotations) / 0.15, np.log(pose.scales)[:, None] / 0.1, place / 0.2], axis=1)
@@ -117,7 +139,8 @@ def face_field(mean: Array, modes: int = _SHAPE_MODES) -> Array:
     the shapes on the picture, and so it would.
     """
     apart = np.sum((mean[:, None] - mean[None]) ** 2, axis=-1)
-    values, vectors = np.linalg.eigh(np.exp(-0.5 * apart / _REACH**2))
+    alike = sum(share * np.exp(-0.5 * apart / reach**2) for reach, share in _REACHES)
+    values, vectors = np.linalg.eigh(alike)
     smooth = vectors[:, -modes:] * np.sqrt(np.maximum(values[-modes:], 0.0))
     axes = [smooth[:, None, :] * (np.eye(3)[axis] * _STRAY[axis])[None, :, None] for axis in range(3)]
     middle = mean - mean.mean(axis=0)
@@ -132,7 +155,7 @@ def face_field(mean: Array, modes: int = _SHAPE_MODES) -> Array:
 
 
 def uncorrelated(mean: Array) -> Array:
-    """(N, N) that makes errors of a face's landmarks independent of one another: half of them is alike nearby."""
+    """(N, N) that makes errors of a face's landmarks independent of one another: more than half of them is alike nearby."""
     apart = np.sum((mean[:, None] - mean[None]) ** 2, axis=-1)
     alike = _ALIKE * np.exp(-0.5 * apart / _ALIKE_REACH**2) + (1.0 - _ALIKE) * np.eye(len(mean))
     return np.linalg.inv(np.linalg.cholesky(alike))
@@ -173,13 +196,16 @@ class _Problem:
         slid = np.tensordot(self.sides, np.stack([self.slide @ sideways, self.slide @ up]), axes=1)
         return self.points + self.field @ still + slid + np.tensordot(state.coefficients, self.modes, axes=([1], [2]))
 
-    def calibrated(self, state: _State, prior: Prior) -> _Problem:
-        """The problem with errors as large as they turn out to be, which need not be as large as they were told to be."""
-        model = linearise(self.shapes(state), state.pose, state.strength / prior.focal)[0]
-        residuals = whiten(self.white, (self.pixels - model)[..., None])[..., 0]
-        weight = student_weight(residuals)[..., None]
-        power = float(np.sum((self.apart @ (residuals * np.sqrt(weight))) ** 2)) / max(float(np.sum(self.white[..., 0, 0] > 0)) * 2.0, 1.0)
-        return replace(self, white=self.white / np.clip(np.sqrt(power), *_MISTOLD))
+    def on(self, rows: NDArray[np.int64]) -> _Problem:
+        """The problem of some of the landmarks."""
+        apart = uncorrelated(np.median(self.points, axis=0)[rows])
+        parts = {name: getattr(self, name)[:, rows] for name in ("pixels", "white", "points")}
+        return replace(self, **parts, **{name: getattr(self, name)[rows] for name in ("modes", "field", "slide")}, apart=apart)
+
+    def scaled(self, scales: _Scales) -> _Problem:
+        """The problem with errors and doubts so much larger than they were told to be."""
+        field, slide = self.field * scales.field[: self.field.shape[2]], self.slide * scales.field[-self.slide.shape[2] :]
+        return replace(self, white=self.white / scales.errors, modes=self.modes * scales.modes, field=field, slide=slide)
 
     def by_field(self, by_point: Array) -> Array:
         """Slopes (T, N, 2, size) by the field and the slides, from those by the points (T, N, 2, 3)."""
@@ -192,13 +218,47 @@ class _Problem:
 
 @dataclass(frozen=True)
 class _State:
-    """strength: inverse focal length in units of the prior's; its variance as the errors' own scatter over the clip shows it."""
+    """strength: inverse focal length in units of the prior's; its variance as the errors' own scatter over the clip shows it.
+
+    unsure: variances (K,) and (P,) that coefficients and field are left with.
+    """
 
     pose: Pose
     coefficients: Array
     field: Array
     strength: float = 1.0
     variance: float = np.inf
+    unsure: tuple[Array, Array] = (np.zeros(0), np.zeros(0))
+
+    def scaled(self, scales: _Scales) -> _State:
+        """The same state in units of other doubts."""
+        return replace(self, coefficients=self.coefficients / scales.modes, field=self.field / scales.field)
+
+
+@dataclass(frozen=True)
+class _Scales:
+    """How much larger than told something turns out in a clip: the errors, the doubts about each mode (K,) and of the field (P,)."""
+
+    errors: float
+    modes: Array
+    field: Array
+
+    @staticmethod
+    def found(problem: _Problem, state: _State, prior: Prior) -> _Scales:
+        """From what is left over, and from how large the unknowns come out with what remains unsure of them."""
+        model = linearise(problem.shapes(state), state.pose, state.strength / prior.focal)[0]
+        residuals = whiten(problem.white, (problem.pixels - model)[..., None])[..., 0]
+        weight = student_weight(residuals)[..., None]
+        counted = max(float(np.sum(problem.white[..., 0, 0] > 0)) * 2.0, 1.0)
+        power = float(np.sum((problem.apart @ (residuals * np.sqrt(weight))) ** 2)) / counted
+        modes, field = (np.mean(state.coefficients**2, axis=0) + state.unsure[0]), state.field**2 + state.unsure[1]
+        still, slide = problem.field.shape[2], problem.slide.shape[2]
+        smooth = np.r_[np.ones(still - _WHOLE), np.zeros(_WHOLE)], np.tile(np.r_[np.ones(slide - _WHOLE), np.zeros(_WHOLE)], 2)
+        parts = np.split(field, [still])
+        usual = [np.full(len(part), part @ mask / max(mask.sum(), 1.0)) for part, mask in zip(parts, smooth, strict=True)]
+        usual[0][still - _WHOLE :] = 1.0
+        told = (np.clip(np.sqrt(part), *_MISTOLD) for part in (power, modes, np.concatenate(usual)))
+        return _Scales(*told)
 
 
 @dataclass(frozen=True)
@@ -234,7 +294,10 @@ def _adjust(problem: _Problem, state: _State, prior: Prior, steps: int) -> _Stat
         state = _State(state.pose.moved(own[:, :6]), state.coefficients + own[:, 6:], state.field + step[1:], strength)
         if np.abs(step / np.sqrt(1.0 / np.diag(reduced))).max() < _ENOUGH:
             break
-    return replace(state, variance=_variance(reduced, scores))
+    inverse = np.linalg.inv(reduced)
+    own = solve_blocks(normal.frame, np.broadcast_to(np.eye(normal.frame.shape[1]), normal.frame.shape))
+    unsure = np.mean(np.einsum("tff->tf", own), axis=0)[6:], np.diag(inverse)[1:]
+    return replace(state, variance=_variance(inverse, scores), unsure=unsure)
 
 
 def _normal(problem: _Problem, state: _State, prior: Prior) -> _Normal:
@@ -271,9 +334,8 @@ def _products(left: Array, right: Array) -> Array:
     return sum(np.swapaxes(one, 1, 2) @ other for one, other in zip(left, right, strict=True))
 
 
-def _variance(reduced: Array, scores: Array) -> float:
+def _variance(inverse: Array, scores: Array) -> float:
     """Of the strength: what the errors' formula says, and what their scatter from stretch to stretch of the clip says beside it."""
-    inverse = np.linalg.inv(reduced)
     stretches = np.array_split(scores, min(_CLUSTERS, len(scores)))
     together = np.array([stretch.sum(axis=0) for stretch in stretches])
     scatter = inverse @ (together.T @ together) @ inverse
