@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -21,7 +20,7 @@ from models.training import measures, paths
 
 from . import clips, peers
 from .apart import apart
-from .figures import Chart, Figure, Findings, Table
+from .figures import Chart, Figure, Findings, Say, Table
 
 CLIPS: Final = {"quick": 0, "usual": 4, "full": 99}
 PHOTOGRAPHS: Final = {"quick": 0, "usual": 4, "full": 1}
@@ -45,11 +44,12 @@ class Pair:
     peer: float = float("nan")
 
 
-def run(extent: str, say: Callable[[str], object]) -> Findings:
+def run(extent: str, say: Say) -> Findings:
     """extent: quick, usual or full."""
     found, by_clip = Findings(), {}
     for path in clips.rendered(CLIPS[extent]):
-        say(f"against the truth of {path.stem}")
+        if not say(f"against the truth of {path.stem}"):
+            continue
         try:
             by_clip[path.stem] = measure(path)
         except FaceLiftError as error:
@@ -173,7 +173,7 @@ def _beside(name: str, by_clip: dict[str, dict[str, Pair]]) -> Chart:
 # ---------------------------------------------------------------- photographs
 
 
-def _on_photographs(every: int, say: Callable[[str], object]) -> Findings:
+def _on_photographs(every: int, say: Say) -> Findings:
     """The held-out photographs of the model's evaluation, every so many-th; the peer's mesh net from the same boxes."""
     needed = [paths.DATA / "labelled68" / "labels.npz", paths.DATA / "teacher" / "face_landmarks_detector.onnx"]
     if not every or not all(path.is_file() for path in needed):
@@ -184,7 +184,8 @@ def _on_photographs(every: int, say: Callable[[str], object]) -> Findings:
     from models.training.peers import FaceMesh
 
     faces = labelled68()[1][::every]
-    say(f"{len(faces)} held-out photographs")
+    if not say(f"{len(faces)} held-out photographs"):
+        return Findings()
     regressor, to_table = Regressor(), peers.ToTable()
     mesh = FaceMesh(to_table.map)
     rivals: dict[str, evaluate.Points] = {

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 PARTS = ("speed", "accuracy", "looks", "startup")
+Say = Callable[[str], bool]
+"""Told what is measured next; whether there is time for it."""
 
 
 @dataclass(frozen=True)

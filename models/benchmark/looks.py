@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +19,7 @@ from models.training import measures
 from . import clips, peers
 from .accuracy import blink_gap, upper_face
 from .apart import apart
-from .figures import Chart, Figure, Findings, Picture, Table
+from .figures import Chart, Figure, Findings, Picture, Say, Table
 
 CLIPS: Final = {"quick": 0, "usual": 5, "full": 99}
 FRAMES: Final = {"quick": 16, "usual": 72, "full": 240}
@@ -28,11 +27,12 @@ TILES, TILE = 5, 300
 _COLOUR: Final = (255, 190, 40)
 
 
-def run(extent: str, say: Callable[[str], object]) -> Findings:
+def run(extent: str, say: Say) -> Findings:
     """extent: quick, usual or full. The pictures of clips other than the bundled one are not for publishing."""
     found, rows = Findings(), []
     for path in clips.filmed(CLIPS[extent]):
-        say(f"ours beside the peer on {path.stem}")
+        if not say(f"ours beside the peer on {path.stem}"):
+            continue
         count = min(FRAMES[extent], probe(path).frame_count)
         try:
             take = track(path, TrackSettings(end=count))[0]

@@ -20,7 +20,8 @@ def made_on(extent: str, seconds: float) -> dict[str, Any]:
     """Day, peer, sizes, processors, how busy the machine was, weights and versions."""
     from facelift_blender.capture.provenance import versions
 
-    weights = json.loads(WEIGHTS.read_text(encoding="utf-8"))["facelift"]["sha256"][:12]
+    listed = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+    weights = ", ".join(f"{name} {model['sha256'][:12]}" for name, model in listed.items())
     load = os.getloadavg()[1] if hasattr(os, "getloadavg") else 0.0
     return {
         "day": dt.datetime.now(tz=dt.UTC).date().isoformat(), "extent": extent, "peer": peers.name(), "weights": weights,

@@ -18,7 +18,7 @@ import numpy as np
 
 from . import clips, peers
 from .apart import apart
-from .figures import Chart, Figure, Findings, Table, written
+from .figures import Chart, Figure, Findings, Say, Table, written
 from .machine import is_busy
 
 STATIONS: Final = ("decode", "detect", "landmarks", "solve", "smooth")
@@ -32,7 +32,8 @@ LINEAR, FLAT = 1.1, 1.1
 class Plan:
     """sizes: name to frames of the clip; cores: how many processors; rounds: how often ours and the peer's take turns.
 
-    solved, tracked, built: frames of the curves of the solve, of the tracking at 360p, and of scene and files.
+    solved, tracked, built: frames of the curves of the solve, of the tracking at 360p, and of scene and files. What comes first is done
+    before the time is over.
     """
 
     sizes: dict[str, int]
@@ -41,21 +42,20 @@ class Plan:
     solved: tuple[int, ...]
     tracked: tuple[int, ...]
     built: tuple[int, ...]
-    memory: dict[str, int] = field(default_factory=dict)
 
 
 QUICK: Final = Plan({"360p": 24}, (1,), 1, (24, 48), (12, 24), (24, 48))
-USUAL: Final = Plan({"360p": 48, "720p": 96, "1080p": 48, "4K": 24}, (1, 2), 3, (100, 300, 1000, 3000), (100, 300), (100, 1000))
+USUAL: Final = Plan({"720p": 48, "1080p": 24, "360p": 48, "4K": 12}, (2, 1), 2, (100, 300, 1000), (48, 480), (100, 1000))
 FULL: Final = Plan(
-    {"360p": 120, "720p": 240, "1080p": 240, "4K": 96}, (1, 2), 3, (100, 300, 1000, 3000, 10_000), (100, 300, 1000, 3000, 10_000),
+    {"720p": 240, "1080p": 240, "360p": 120, "4K": 96}, (2, 1), 3, (100, 300, 1000, 3000, 10_000), (100, 300, 1000, 3000, 10_000),
     (100, 1000, 10_000),
 )  # fmt: skip
 
 
-def run(plan: Plan, folder: Path, say: Callable[[str], object]) -> Findings:
+def run(plan: Plan, folder: Path, say: Say) -> Findings:
     """All of the part; clips are kept in `folder`."""
     found = Findings()
-    for part in (roads, nets, solve_curve, track_curve, scene_curve):
+    for part in (nets, roads, solve_curve, scene_curve, track_curve):
         found.add(part(plan, folder / "clips", say))
     return found
 
@@ -72,17 +72,19 @@ class Spent:
     stations: dict[str, float] = field(default_factory=dict)
 
 
-def roads(plan: Plan, folder: Path, say: Callable[[str], object]) -> Findings:
+def roads(plan: Plan, folder: Path, say: Say) -> Findings:
     """Pixels to a smoothed take with weights, beside the peer's pixels to points and a pose a frame."""
     found, stations, rows = Findings(), [], []
     for size, count in plan.sizes.items():
         path = clips.looped(size, count, folder)
         for cores in plan.cores:
-            say(f"the whole road, {size}, {cores} core{'s'[: cores > 1]}")
+            if not say(f"the whole road, {size}, {cores} core{'s'[: cores > 1]}"):
+                continue
             (ours, theirs), peak = apart(_in_turn, path, plan.rounds, cores, cores=cores)
             found.figures += _road_figures(size, cores, ours, theirs)
             stations.append((size, cores, *(ours.stations[name] for name in STATIONS), ours.wall, theirs.wall, peak))
-        rows.append((size, ours, theirs))
+            if cores == plan.cores[0]:
+                rows.append((size, ours, theirs))
     found.tables.append(
         Table("Stations, ms a frame by the clock", ("size", "cores", *STATIONS, "whole road", "the peer's", "peak MB"), stations,
               "Decoding goes on in a thread of its own: its column is what the road waits for it. Memory is of both sides together.")
@@ -175,13 +177,14 @@ def _their_road(path: Path, see: Callable[[Any], Any]) -> Spent:
 # ---------------------------------------------------------------- the nets by themselves
 
 
-def nets(plan: Plan, folder: Path, say: Callable[[str], object]) -> Findings:
+def nets(plan: Plan, folder: Path, say: Say) -> Findings:
     """Ours beside the peer's frame by frame on pictures that are decoded already, and the detector."""
     found, rows = Findings(), []
     size = "720p" if "720p" in plan.sizes else next(iter(plan.sizes))
     path = clips.looped(size, plan.sizes[size], folder)
     for cores in plan.cores:
-        say(f"the landmark nets in turn, {cores} core{'s'[: cores > 1]}")
+        if not say(f"the landmark nets in turn, {cores} core{'s'[: cores > 1]}"):
+            continue
         times, _ = apart(_nets_in_turn, path, cores, cores=cores)
         ours, theirs = times["landmarks"], times.get("the peer's", (np.nan, np.nan))
         for column, by in enumerate(("clock", "processors")):
@@ -230,13 +233,16 @@ def timed(work: Callable[..., Any], *arguments: Any) -> tuple[tuple[float, float
 # ---------------------------------------------------------------- curves
 
 
-def solve_curve(plan: Plan, _folder: Path, say: Callable[[str], object]) -> Findings:
+def solve_curve(plan: Plan, _folder: Path, say: Say) -> Findings:
     """Solve, smoothing and expression of synthetic observations, by frames."""
     names, rows = ("solve", "smoothing", "expression"), []
     for count in plan.solved:
-        say(f"the solve of {count} frames")
+        if not say(f"the solve of {count} frames"):
+            break
         spent, _ = apart(_solve_stations, count)
         rows.append((count, *(spent[name] for name in names), spent["MB"]))
+    if not rows:
+        return Findings()
     columns = np.array(rows, dtype=float)
     series = {name: (columns[:, 0].tolist(), columns[:, k + 1].tolist()) for k, name in enumerate(names)}
     table = Table("Solve by frames, ms a frame by the processors", ("frames", *names, "peak MB beyond the input"), rows)
@@ -269,14 +275,17 @@ def _solve_stations(count: int) -> dict[str, float]:
     return {name: 1e3 * seconds / count for name, seconds in spent.items()} | {"MB": peak}
 
 
-def track_curve(plan: Plan, folder: Path, say: Callable[[str], object]) -> Findings:
+def track_curve(plan: Plan, folder: Path, say: Say) -> Findings:
     """Pixels to take by frames, at the smallest size, and the memory that it takes."""
     rows = []
     for count in plan.tracked:
-        say(f"tracking {count} frames at 360p")
+        if not say(f"tracking {count} frames at 360p"):
+            break
         path = clips.looped("360p", count, folder)
         spent, peak = apart(_tracked, path)
         rows.append((count, *spent, peak))
+    if not rows:
+        return Findings()
     columns = np.array(rows, dtype=float)
     by_frames = columns[:, 0].tolist()
     table = Table("The whole road by frames, 360p", ("frames", "ms a frame by the clock", "by the processors", "peak MB"), rows)
@@ -297,13 +306,16 @@ def _tracked(path: Path) -> tuple[float, float]:
     return spent.wall, spent.processor
 
 
-def scene_curve(plan: Plan, folder: Path, say: Callable[[str], object]) -> Findings:
+def scene_curve(plan: Plan, folder: Path, say: Say) -> Findings:
     """Scene and files in Blender as a module, by frames."""
     rows, names = [], ("scene", "csv", "json", "fbx", "glb")
     for count in plan.built:
-        say(f"scene and files of {count} frames")
+        if not say(f"scene and files of {count} frames"):
+            break
         spent, peak = apart(_written, count, folder.parent / "files", names)
         rows.append((count, *(spent[name] for name in names), peak))
+    if not rows:
+        return Findings()
     columns = np.array(rows, dtype=float)
     series = {name: (columns[:, 0].tolist(), columns[:, k + 1].tolist()) for k, name in enumerate(names)}
     table = Table(

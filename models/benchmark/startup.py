@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from statistics import median
 from typing import Final
 
 from . import clips
 from .apart import apart
-from .figures import Figure, Findings, Table
+from .figures import Figure, Findings, Say, Table
 from .first_frame import first_frame
 from .machine import is_busy
 
@@ -18,11 +17,12 @@ ENABLED, TRACKED = 0.3, 1.5
 ROUNDS: Final = {"quick": 1, "usual": 3, "full": 7}
 
 
-def run(extent: str, say: Callable[[str], object]) -> Findings:
+def run(extent: str, say: Say) -> Findings:
     """extent: quick, usual or full."""
     rows = []
     for number in range(ROUNDS[extent]):
-        say(f"start {number + 1} of {ROUNDS[extent]}")
+        if not say(f"start {number + 1} of {ROUNDS[extent]}"):
+            break
         rows.append(apart(first_frame, str(clips.DEMO))[0])
     seconds = [median(column) for column in zip(*rows, strict=True)]
     bars = (ENABLED, ENABLED, TRACKED, TRACKED)
