@@ -288,8 +288,8 @@ def extension_files(manifest: dict[str, Any], platform: str, wheels: list[Path])
 def model_files() -> list[Path]:
     """weights.json, the networks that it lists, and their cards."""
     folder = ROOT / "models" / "weights"
-    listed = json.loads((folder / "weights.json").read_text(encoding="utf-8"))
-    return [folder / "weights.json", *(folder / model["file"] for model in listed.values()), *folder.glob("*.md")]
+    files = [folder / model["file"] for model in json.loads((folder / "weights.json").read_text(encoding="utf-8")).values()]
+    return [folder / "weights.json", *files, *(file.with_suffix(".md") for file in files)]
 
 
 def is_shipped(path: Path) -> bool:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 pytest.importorskip("matplotlib")
 
-from models.training import adversarial, gates, pretrain_generator, sources
+from models.training import adversarial, gates, paths, pretrain_generator, sources
 from models.training.discriminator import Discriminator, DiscriminatorConfig
 from models.training.generator import (
     CENTRE,
@@ -301,3 +302,18 @@ def test_discriminator_takes_each_size() -> None:
     network = Discriminator(DiscriminatorConfig(channels=(4, 6, 8), width=8, largest=16))
     cameras = Cameras(torch.eye(3).expand(2, 3, 3), torch.tensor([[0.0, 0, 1]] * 2), torch.full((2,), 3.0))
     assert [network(torch.zeros(2, 3, size, size), cameras).shape for size in (16, 8)] == [(2,), (2,)]
+
+
+def test_the_shipped_generator_draws_heads_and_its_card_has_its_figures() -> None:
+    measured = json.loads((paths.WEIGHTS / "generator_auto_decoder.json").read_text())
+    card = (paths.WEIGHTS / "generator_auto_decoder.md").read_text()
+    assert all(measured["passed"].values())
+    assert f"{100 * measured['residual']:.1f} % of the face's box" in card
+    assert f"| {measured['relief']:.2f} |" in card
+    assert f"| {measured['frechet']:.1f} (two halves of the photographs: {measured['halves']:.1f})" in card
+    source = sources.TriplaneSource(load_generator(paths.WEIGHTS / "generator_auto_decoder.safetensors"), pixels=24)
+    random = np.random.default_rng(0)
+    heads = [source.render(source.draw(random), gates.grid_of_cameras(24)[:2], 24) for _ in range(2)]
+    middles = np.array([[picture[8:16, 8:16].mean(axis=(0, 1)) for picture in head] for head in heads])
+    assert np.ptp(middles[:, 0], axis=0).max() > 2, "two heads look alike"
+    assert all(np.abs(picture[0, 0].astype(int) - 128).max() <= 1 for head in heads for picture in head), "air is not empty"
