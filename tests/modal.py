@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from types import SimpleNamespace
 
@@ -42,7 +43,8 @@ class Double:
 
     def __getattr__(self, name: str) -> object:
         found = getattr(self._operator, name)
-        return found.__get__(self) if callable(found) else found
+        static = isinstance(inspect.getattr_static(self._operator, name), staticmethod)
+        return found.__get__(self) if callable(found) and not static else found
 
 
 def drive(double: Double, window: Window, seconds: float = 60.0) -> set[str]:

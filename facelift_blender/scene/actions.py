@@ -6,9 +6,9 @@ Blender 4.4 and later keep the curves of many owners in one action, a slot each;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import bpy
 import numpy as np
@@ -18,6 +18,8 @@ from ..capture.types import Array
 
 _CONSTANT: Final = 0
 _LINEAR: Final = 1
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,21 @@ def has_slots() -> bool:
     return bpy.app.version >= (4, 4, 0)
 
 
+def drain(steps: Generator[None, None, Result]) -> Result:
+    """Run steps to their end and return what they return."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
 def write_tracks(tracks: Iterable[Track], action_for: Callable[[str], bpy.types.Action]) -> None:
     """Replace the curves of each track's owner; `action_for` gives the action of a name, '' being the one that all share."""
-    for _ in writing(tracks, action_for):
-        pass
+    drain(writing(tracks, action_for))
 
 
-def writing(tracks: Iterable[Track], action_for: Callable[[str], bpy.types.Action]) -> Iterator[None]:
+def writing(tracks: Iterable[Track], action_for: Callable[[str], bpy.types.Action]) -> Generator[None, None, None]:
     """`write_tracks` a curve a step."""
     for track in tracks:
         action = action_for("" if has_slots() else track.name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import bpy
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from ..capture.types import Array, FaceLiftError, Take
 from ..rigs.head import Head, load_head
 from . import axes
-from .actions import Keys, Track, writing
+from .actions import Keys, Track, drain, writing
 from .camera import build_camera, camera_tracks
 from .face_mesh import build_face, face_tracks
 from .fit import fit_head
@@ -33,8 +33,6 @@ _BY_FRAME: Final = (
     "residuals",
 )  # fmt: skip
 """The fields of a Take that have a row a frame."""
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -101,15 +99,6 @@ def build_steps(
     yield
     show_frame(scene, int(np.clip(scene.frame_current, np.floor(frames[0]), np.ceil(frames[-1]))))
     return home.collection
-
-
-def drain(steps: Generator[None, None, Result]) -> Result:
-    """Run steps to their end and return what they return."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 def usable_frames(take: Take) -> Take:

@@ -8,14 +8,14 @@ takes its old keys out first; keys outside, curves that it does not drive, and o
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any, Final
 
 import bpy
 import numpy as np
 
 from ..capture.types import Array
-from .actions import Curve, Track, curves_of, has_slots
+from .actions import Curve, Track, curves_of, drain, has_slots
 from .ownership import MARK
 
 _LAYERS: Final = "facelift_layers"
@@ -34,13 +34,23 @@ def write_layer(track: Track, layer: str, fallback: str) -> bpy.types.Action:
 
     An action of a library is copied first, since it cannot be written.
     """
+    return drain(laying(track, layer, fallback))
+
+
+def laying(track: Track, layer: str, fallback: str) -> Generator[None, None, bpy.types.Action]:
+    """`write_layer` a curve a step; closed before its end, the layer is what was laid until then."""
     action = _own_action(track, fallback)
     curves = _curves_for(track.owner, action)
-    key = _owner_key(track.owner)
+    key, laid = _owner_key(track.owner), []
     _remove(curves, _memory(action).get(key, {}).get(layer))
-    for curve in track.curves:
-        _lay(curves, curve)
-    _remember(action, key, layer, track.curves)
+    try:
+        for curve in track.curves:
+            _lay(curves, curve)
+            laid.append(curve)
+            yield
+    finally:
+        if laid:
+            _remember(action, key, layer, laid)
     return action
 
 
@@ -63,8 +73,11 @@ def layers_of(owner: bpy.types.ID) -> tuple[str, ...]:
     return tuple(_memory(animation.action).get(_owner_key(owner), {})) if animation and animation.action else ()
 
 
-def write_strip(track: Track, layer: str, name: str) -> bpy.types.Action:
-    """Put a track's curves into an action of their own on an NLA track called after the layer; what lay there before goes."""
+def laying_strip(track: Track, layer: str, name: str) -> Generator[None, None, bpy.types.Action]:
+    """Put a track's curves into an action of their own on an NLA track called after the layer; what lay there before goes.
+
+    A curve a step; closed before its end, the strip has what was laid until then.
+    """
     animation = track.owner.animation_data or track.owner.animation_data_create()
     lane = next((lane for lane in animation.nla_tracks if lane.name == layer), None)
     if lane is None:
@@ -78,9 +91,12 @@ def write_strip(track: Track, layer: str, name: str) -> bpy.types.Action:
     slot = _fresh_slot(action, track) if has_slots() else None
     curves = curves_of(action, slot)
     curves.clear()
-    for curve in track.curves:
-        _lay(curves, curve)
-    _add_strip(lane, layer, action, slot, _span(track.curves))
+    try:
+        for curve in track.curves:
+            _lay(curves, curve)
+            yield
+    finally:
+        _add_strip(lane, layer, action, slot, _span(track.curves))
     return action
 
 

@@ -6,7 +6,7 @@ What is written is a layer of its own: done again it replaces itself, and leaves
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -21,12 +21,15 @@ from ..rigs.bones import FaceBones, face_channels, jaw_channels
 from ..rigs.mapping import BoneChannel, Channel, Mapping
 from ..rigs.matcher import match
 from . import axes, characters
-from .actions import Curve, Keys, Track
+from .actions import Curve, Keys, Track, drain
 from .bone_motion import bone_tracks
 from .build import LONG_GAP, usable_frames
 from .drivers import drive, is_ours, undrive
-from .layers import remove_layer, write_layer, write_strip
+from .layers import laying, laying_strip, remove_layer
 from .timing import first_frame, frame_rate
+
+Steps = Generator[None, None, list[bpy.types.Action]]
+"""A curve is written a step; what comes out are the actions that hold them."""
 
 
 class Mode(Enum):
@@ -131,6 +134,13 @@ def apply(
     Keys and bones that the mapping mutes lose what this layer had written on them. Raises FaceLiftError when the character is
     linked and cannot be overridden, or, for drivers, when the take was not built in this file.
     """
+    return drain(apply_steps(take, rig, scene, plan, settings))
+
+
+def apply_steps(
+    take: Take, rig: bpy.types.Object, scene: bpy.types.Scene, plan: Plan, settings: RetargetSettings = RetargetSettings()
+) -> Steps:
+    """`apply` a curve a step, so that a window can answer between them; closed before its end, what was written is kept."""
     if characters.is_linked(rig) and not settings.override:
         raise FaceLiftError(f"{rig.name} is linked: make a library override of it, or allow FaceLift to.")
     rig = characters.make_editable(rig, scene)
@@ -139,12 +149,12 @@ def apply(
     weights = rows @ seen.weights
     actions = []
     for mesh in characters.face_meshes(rig):
-        actions += _write_face(mesh, take, weights, keys, plan, settings)
+        actions += yield from _write_face(mesh, take, weights, keys, plan, settings)
     armature = characters.find_armature(rig)
     if armature is not None:
         shown = replace(plan.bones, head=plan.bones.head if settings.head else "")
         curves = bone_tracks(armature, shown, _bone_channels(plan), weights, _turns(seen, rows), keys, settings.neck, settings.eyes)
-        actions += _write(Track(armature.name, armature, curves), plan, settings)
+        actions += yield from _write(Track(armature.name, armature, curves), plan, settings)
     return list(dict.fromkeys(actions))
 
 
@@ -267,9 +277,7 @@ def _notes(rig: bpy.types.Object, meshes: Sequence[bpy.types.Object], bones: Fac
         yield "A mesh has absolute shape keys, which weights cannot drive: make them relative."
 
 
-def _write_face(
-    mesh: bpy.types.Object, take: Take, weights: Array, keys: Keys, plan: Plan, settings: RetargetSettings
-) -> list[bpy.types.Action]:
+def _write_face(mesh: bpy.types.Object, take: Take, weights: Array, keys: Keys, plan: Plan, settings: RetargetSettings) -> Steps:
     owner = mesh.data.shape_keys
     names = set(characters.shape_keys(mesh)) - set(_held(owner))
     channels = [channel for channel in _seen_channels(plan) if channel.target in names and not isinstance(channel, BoneChannel)]
@@ -283,7 +291,7 @@ def _write_face(
         values = channel.evaluate(weights)
         _widen(owner.key_blocks[channel.target], values)
         curves.append(Curve(value_path(channel.target), values, keys))
-    return _write(Track(mesh.name, owner, curves), plan, settings)
+    return (yield from _write(Track(mesh.name, owner, curves), plan, settings))
 
 
 def _widen(block: bpy.types.ShapeKey, values: Array) -> None:
@@ -294,7 +302,7 @@ def _widen(block: bpy.types.ShapeKey, values: Array) -> None:
         block.slider_min = float(np.floor(values.min()))
 
 
-def _write(track: Track, plan: Plan, settings: RetargetSettings) -> list[bpy.types.Action]:
+def _write(track: Track, plan: Plan, settings: RetargetSettings) -> Steps:
     """Write a track as the settings say; an empty one takes away what the layer had there."""
     if not track.curves:
         remove_layer(track.owner, plan.layer)
@@ -302,5 +310,5 @@ def _write(track: Track, plan: Plan, settings: RetargetSettings) -> list[bpy.typ
     name = f"{plan.layer}.{track.name}"
     if settings.mode is Mode.STRIPS:
         remove_layer(track.owner, plan.layer)
-        return [write_strip(track, plan.layer, name)]
-    return [write_layer(track, plan.layer, name)]
+        return [(yield from laying_strip(track, plan.layer, name))]
+    return [(yield from laying(track, plan.layer, name))]

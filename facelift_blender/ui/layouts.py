@@ -9,6 +9,8 @@ from collections.abc import Iterable
 import bpy
 from bpy.app.translations import pgettext_iface as tr
 
+from .job import Job
+
 
 class InClipEditor:
     bl_space_type = "CLIP_EDITOR"
@@ -42,6 +44,14 @@ def notes(layout: bpy.types.UILayout, sentences: Iterable[str], width: int, icon
         column = layout.column(align=True)
         for index, line in enumerate(textwrap.wrap(sentence, width)):
             column.label(text=line, icon=icon if index == 0 else "BLANK1", translate=False)
+
+
+def progress(layout: bpy.types.UILayout, running: Job) -> None:
+    """How far a job is, how long it will take, and a button to stop it."""
+    row = layout.row(align=True)
+    row.progress(factor=running.factor, text=running.station())
+    row.operator("facelift.stop_tracking", text="", icon="CANCEL")
+    layout.label(text=running.pace(), translate=False)
 
 
 def letters(context: bpy.types.Context) -> int:

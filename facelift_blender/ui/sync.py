@@ -16,7 +16,7 @@ import bpy
 from bpy.app.handlers import persistent
 
 from ..capture.types import FaceLiftError
-from ..scene.build import drain
+from ..scene.actions import drain
 from ..scene.ownership import member
 from ..scene.storage import find_file, local_takes, read_take
 from ..scene.timing import Timing

@@ -10,7 +10,7 @@ from typing import Any, Final
 import bpy
 
 from ..capture.types import FaceLiftError
-from ..scene.build import drain
+from ..scene.actions import drain
 from . import job
 
 SLICE: Final = 0.03
@@ -47,6 +47,8 @@ class Working:
     """An operator whose `gather` reads the scene and returns the thread's work, and whose `steps` bring the result into Blender."""
 
     title = ""
+    stops_filling = False
+    """Whether ESC ends the filling too: what is in the scene by then is kept."""
 
     def gather(self, context: bpy.types.Context) -> job.Work:
         """What the thread shall do. Raises FaceLiftError."""
@@ -102,9 +104,12 @@ class Working:
     _told, _told_at = "", 0.0
 
     def _step(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        stop = event.type == "ESC" and event.value == "PRESS"
         if self._steps is not None:
+            if stop and self.stops_filling:
+                return self._leave_off(context)
             return self._fill(context) if event.type == "TIMER" else {"RUNNING_MODAL"}
-        if event.type == "ESC" and event.value == "PRESS":
+        if stop:
             self._job.stop()
             return {"RUNNING_MODAL"}
         if event.type == "TIMER":
@@ -115,8 +120,15 @@ class Working:
 
     def _fill(self, context: bpy.types.Context) -> set[str]:
         if not run_slice(self._steps):
+            self._tell(context, f"FaceLift: {self._job.station()}" + self.stops_filling * "   (Esc: stop and keep what is done)")
             return {"RUNNING_MODAL"}
         self._end(context)
+        return {"FINISHED"}
+
+    def _leave_off(self, context: bpy.types.Context) -> set[str]:
+        self._steps.close()
+        self._end(context)
+        self.report({"WARNING"}, f"Stopped at {self._job.station()}; what is done is kept")
         return {"FINISHED"}
 
     def _begin(self, context: bpy.types.Context) -> None:

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import pytest
+from modal import Double, Window, drive
 
 from facelift_blender.rigs import arkit
+from facelift_blender.scene.layers import layers_of
 from facelift_blender.scene.ownership import member
 from facelift_blender.scene.storage import take_of
+from facelift_blender.ui import job, working
 from facelift_blender.ui.retarget import operators
 
 ON_RIG = [cls.bl_idname.split(".")[1] for cls in operators.CLASSES if cls.__name__ != "FACELIFT_OT_add_head"]
@@ -97,3 +102,49 @@ def test_undo_takes_it_off_again(rig: bpy.types.Object) -> None:
     bpy.ops.ed.undo_push(message="retargeted")
     bpy.ops.ed.undo()
     assert bpy.data.objects[name].data.shape_keys.animation_data is None
+
+
+def test_in_the_window_it_is_written_in_slices(rig: bpy.types.Object, tracked: bpy.types.Collection, window: Window) -> None:
+    double = Double(operators.FACELIFT_OT_retarget)
+    assert double.invoke(window, None) == {"RUNNING_MODAL"}
+    assert rig.data.shape_keys.animation_data is None
+    assert drive(double, window) == {"FINISHED"}
+    assert "52 channels" in double.reports[-1][1]
+    weights = take_of(tracked).weights
+    frame = int(weights[:, 17].argmax()) + 1
+    assert value(rig, "jawOpen", frame) == pytest.approx(weights[frame - 1, 17], abs=1e-4)
+    assert job.current() is None
+    assert not window.timers
+
+
+def test_escape_keeps_what_is_written_and_doing_it_again_completes_it(
+    rig: bpy.types.Object, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "run_slice", lambda steps: next(steps, working) is working)
+    double = Double(operators.FACELIFT_OT_retarget)
+    double.invoke(window, None)
+    tick = SimpleNamespace(type="TIMER", value="NOTHING")
+    while not (double._job.progress and double._job.progress.done == 5):
+        assert double.modal(window, tick) in ({"PASS_THROUGH"}, {"RUNNING_MODAL"})
+    assert double.modal(window, SimpleNamespace(type="ESC", value="PRESS")) == {"FINISHED"}
+    owner = rig.data.shape_keys
+    (layer,) = layers_of(owner)
+    assert len(json.loads(owner.animation_data.action["facelift_layers"])[_slot(owner)][layer]["curves"]) == 5
+    assert "kept" in double.reports[-1][1]
+    assert bpy.ops.facelift.retarget() == {"FINISHED"}
+    assert len(json.loads(owner.animation_data.action["facelift_layers"])[_slot(owner)][layer]["curves"]) > 30
+    assert bpy.ops.facelift.clear_retarget() == {"FINISHED"}
+    assert not layers_of(owner)
+
+
+def _slot(owner: bpy.types.Key) -> str:
+    slot = getattr(owner.animation_data, "action_slot", None)
+    return str(slot.handle) if slot else ""
+
+
+def test_a_character_that_goes_meanwhile_is_told(rig: bpy.types.Object, window: Window) -> None:
+    double = Double(operators.FACELIFT_OT_retarget)
+    double.invoke(window, None)
+    bpy.data.objects.remove(rig)
+    assert drive(double, window) == {"CANCELLED"}
+    assert "choose the character again" in double.reports[-1][1]

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
 import pytest
+from modal import Double, Window, drive
 
 from facelift_blender.capture import overlay as drawing
 from facelift_blender.capture.adjust import interpupillary
@@ -217,3 +219,59 @@ def test_a_stopped_review_leaves_pictures_out(synthetic_take: Take, tmp_path: Pa
 def test_looking_through_the_camera(tracked: bpy.types.Collection) -> None:
     assert bpy.ops.facelift.look_through_camera() == {"FINISHED"}
     assert bpy.context.scene.camera == member(tracked, "Camera")
+
+
+# ---------------------------------------------------------------- exports beside the window
+
+
+@pytest.fixture
+def windowed(window: Window, monkeypatch: pytest.MonkeyPatch) -> Window:
+    """The exports take Blender to have a window."""
+    shim = SimpleNamespace(app=SimpleNamespace(background=False, tempdir=bpy.app.tempdir), path=bpy.path)
+    monkeypatch.setattr(operators, "bpy", shim)
+    return window
+
+
+def _export(operator: type, window: Window, path: Path, **properties: object) -> tuple[set[str], Double]:
+    double = Double(operator, filepath=str(path), **properties)
+    assert double.execute(window) == {"RUNNING_MODAL"}
+    return drive(double, window, 300.0), double
+
+
+def test_another_blender_writes_the_fbx(tracked: bpy.types.Collection, tmp_path: Path, windowed: Window) -> None:
+    bpy.context.scene.render.fps = 30
+    marked = next(thing for thing in tracked.all_objects if thing.name.endswith("Head"))
+    marked.name = "Renamed By Hand"
+    before = set(bpy.data.objects), set(bpy.data.collections)
+    result, double = _export(operators.FACELIFT_OT_export_fbx, windowed, tmp_path / "a.fbx")
+    assert (result, double.reports[-1]) == ({"FINISHED"}, ({"INFO"}, "a.fbx written"))
+    assert (set(bpy.data.objects), set(bpy.data.collections)) == before
+    assert not list(Path(bpy.app.tempdir).glob("facelift-*"))
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.import_scene.fbx(filepath=str(tmp_path / "a.fbx"))
+    assert "Renamed By Hand" in bpy.data.objects, "what is written is the scene's, with what a person did to it"
+    assert bpy.context.scene.render.fps == 30
+
+
+def test_what_the_other_blender_says_is_reported(tracked: bpy.types.Collection, tmp_path: Path, windowed: Window) -> None:
+    (tmp_path / "file").touch()
+    result, double = _export(operators.FACELIFT_OT_export_fbx, windowed, tmp_path / "file" / "a.fbx")
+    assert result == {"CANCELLED"}
+    assert "cannot be written" in double.reports[-1][1]
+
+
+def test_a_stopped_export_writes_nothing(tracked: bpy.types.Collection, tmp_path: Path, windowed: Window) -> None:
+    double = Double(operators.FACELIFT_OT_export_fbx, filepath=str(tmp_path / "a.fbx"))
+    double.execute(windowed)
+    double.modal(windowed, SimpleNamespace(type="ESC", value="PRESS"))
+    assert drive(double, windowed) == {"FINISHED"}
+    assert double.reports[-1] == ({"WARNING"}, "Stopped: a.fbx was not written")
+    assert not (tmp_path / "a.fbx").exists()
+    assert not list(Path(bpy.app.tempdir).glob("facelift-*"))
+
+
+@pytest.mark.parametrize(("operator", "name"), [("FACELIFT_OT_export_livelink", "a.csv"), ("FACELIFT_OT_export_json", "a.json")])
+def test_numbers_are_written_by_a_thread(tracked: bpy.types.Collection, tmp_path: Path, windowed: Window, operator: str, name: str) -> None:
+    result, double = _export(getattr(operators, operator), windowed, tmp_path / name)
+    assert (result, double.reports[-1][1]) == ({"FINISHED"}, f"{name} written")
+    assert (tmp_path / name).stat().st_size > 1000

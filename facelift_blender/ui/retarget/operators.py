@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -12,11 +13,20 @@ from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 from mathutils import Vector
 
-from ...capture.types import FaceLiftError
+from ...capture.types import FaceLiftError, Take
 from ...scene.ownership import member
-from ...scene.storage import take_of
-from ..finding import find_take, needs_take
+from ...scene.storage import find_file, read_take, take_of
+from .. import job
+from ..finding import find_take, needs_quiet_take, needs_take
+from ..working import Steps, Working
 from .properties import edited_mapping, retarget_settings, show_mapping
+
+
+def _needs_rig(cls: type, context: bpy.types.Context) -> bool:
+    if context.scene.facelift_rig is None:
+        cls.poll_message_set("Choose a character first: its armature or its face")
+        return False
+    return True
 
 
 class _OnRig:
@@ -26,12 +36,7 @@ class _OnRig:
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not needs_take(cls, context):
-            return False
-        if context.scene.facelift_rig is None:
-            cls.poll_message_set("Choose a character first: its armature or its face")
-            return False
-        return True
+        return needs_take(cls, context) and _needs_rig(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
@@ -85,21 +90,42 @@ class FACELIFT_OT_match_rig(_OnRig, bpy.types.Operator):
         return found.lines()[0]
 
 
-class FACELIFT_OT_retarget(_OnRig, bpy.types.Operator):
+class FACELIFT_OT_retarget(Working, bpy.types.Operator):
     """Write the take on the character; done again it replaces what it wrote and leaves all else alone"""
 
     bl_idname = "facelift.retarget"
     bl_label = "Retarget"
+    bl_options = {"REGISTER", "UNDO"}
+    title = "Reading the take"
+    stops_filling = True
 
-    def run(self, context: bpy.types.Context, rig: bpy.types.Object) -> str:
-        from ...scene.retarget import apply, plan
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return needs_quiet_take(cls, context) and _needs_rig(cls, context)
 
-        take, settings = take_of(find_take(context)), retarget_settings(rig)
-        found = plan(take, rig, context.scene, settings)
+    def gather(self, context: bpy.types.Context) -> job.Work:
+        take_file = find_file(find_take(context))
+        self.rig = context.scene.facelift_rig.name
+        return lambda _running: read_take(take_file)
+
+    def steps(self, context: bpy.types.Context, result: Take) -> Steps:
+        from ...capture.track import Progress
+        from ...scene.retarget import apply_steps, plan
+
+        rig = bpy.data.objects.get(self.rig)
+        if rig is None:
+            raise FaceLiftError(f"{self.rig} is gone from the file; choose the character again.")
+        settings = retarget_settings(rig)
+        found = plan(result, rig, context.scene, settings)
+        yield
         if settings.mapping is None:
             show_mapping(rig, found.mapping, found.lines())
-        apply(take, rig, context.scene, found, settings)
-        return found.lines()[0]
+        yield
+        total, started = max(len(found.mapping.written), 1), time.perf_counter()
+        for done, _ in enumerate(apply_steps(result, rig, context.scene, found, settings), 1):
+            self._job.progress = Progress(min(done, total), total, "channels", time.perf_counter() - started)
+            yield
+        self.report({"INFO"}, found.lines()[0])
 
 
 class FACELIFT_OT_clear_retarget(_OnRig, bpy.types.Operator):

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import bpy
 
+from .. import job
 from ..finding import find_take
-from ..layouts import InView3D, letters, notes, split
+from ..layouts import InView3D, letters, notes, progress, split
 
 
 class FACELIFT_UL_channels(bpy.types.UIList):
@@ -46,6 +47,9 @@ class FACELIFT_PT_retarget(InView3D, bpy.types.Panel):
         for part in ("head", "eyes", "bones"):
             row.prop(chosen, part, toggle=True)
         layout.prop(chosen, "neck", slider=True)
+        if job.current() is not None:
+            progress(layout, job.current())
+            return
         row = layout.row(align=True)
         row.scale_y = 1.3
         row.operator("facelift.match_rig", icon="VIEWZOOM")

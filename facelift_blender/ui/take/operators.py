@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import bpy
 from bpy.props import StringProperty
@@ -117,27 +119,37 @@ class FACELIFT_OT_remove_unused(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class _ExportTake(_TakeOperator, ExportHelper):
-    """A take to a file."""
+class _ExportTake(Working, ExportHelper):
+    """A take to a file, written beside Blender where there is a window."""
 
     ending: str
+    title = "Exporting"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return needs_quiet_take(cls, context)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         self.filepath = f"{bpy.path.clean_name(find_take(context).name)}{self.ending}"
-        return super().invoke(context, event)
+        return ExportHelper.invoke(self, context, event)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        path = Path(self.filepath)
-        try:
-            self.write(find_take(context), path)
-        except FaceLiftError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        self.report({"INFO"}, f"{path.name} written")
-        return {"FINISHED"}
+        """The file was chosen."""
+        return Working.execute(self, context) if bpy.app.background else Working.invoke(self, context, None)
 
-    def write(self, collection: bpy.types.Collection, path: Path) -> Any:
+    def gather(self, context: bpy.types.Context) -> job.Work:
+        take_file, path, write = find_file(find_take(context)), Path(self.filepath), self.write
+        return lambda running: write(take_file, path, lambda: running.stopping)
+
+    @staticmethod
+    def write(take_file: Path, path: Path, should_stop: Callable[[], bool]) -> bool:
+        """The thread's part; False where it was stopped and nothing is written. Raises FaceLiftError."""
         raise NotImplementedError
+
+    def steps(self, _context: bpy.types.Context, result: bool) -> Steps:
+        name = Path(self.filepath).name
+        self.report({"INFO"}, f"{name} written") if result else self.report({"WARNING"}, f"Stopped: {name} was not written")
+        yield
 
 
 class FACELIFT_OT_export_fbx(_ExportTake, bpy.types.Operator):
@@ -147,11 +159,20 @@ class FACELIFT_OT_export_fbx(_ExportTake, bpy.types.Operator):
     bl_label = "Export FBX"
     filename_ext = ending = ".fbx"
     filter_glob: StringProperty(default="*.fbx", options={"HIDDEN"})
+    title = "Another Blender writes the FBX"
 
-    def write(self, collection: bpy.types.Collection, path: Path) -> None:
+    def gather(self, context: bpy.types.Context) -> job.Work:
+        from ...exports.parcel import pack
         from ...exports.scene_files import export_fbx
+        from ..elsewhere import write_elsewhere
 
-        export_fbx(collection, path)
+        collection, path = find_take(context), Path(self.filepath)
+        if bpy.app.background:
+            export_fbx(collection, path)
+            return lambda _running: True
+        parcel = Path(tempfile.mkdtemp(prefix="facelift-", dir=bpy.app.tempdir))
+        pack(collection, context.scene, parcel)
+        return lambda running: write_elsewhere(parcel, path, lambda: running.stopping)
 
 
 class FACELIFT_OT_export_livelink(_ExportTake, bpy.types.Operator):
@@ -162,10 +183,12 @@ class FACELIFT_OT_export_livelink(_ExportTake, bpy.types.Operator):
     filename_ext = ending = ".csv"
     filter_glob: StringProperty(default="*.csv", options={"HIDDEN"})
 
-    def write(self, collection: bpy.types.Collection, path: Path) -> None:
+    @staticmethod
+    def write(take_file: Path, path: Path, _should_stop: Callable[[], bool]) -> bool:
         from ...exports.livelink import write_livelink
 
-        write_livelink(take_of(collection), path)
+        write_livelink(read_take(take_file), path)
+        return True
 
 
 class FACELIFT_OT_export_json(_ExportTake, bpy.types.Operator):
@@ -176,47 +199,29 @@ class FACELIFT_OT_export_json(_ExportTake, bpy.types.Operator):
     filename_ext = ending = ".json"
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
-    def write(self, collection: bpy.types.Collection, path: Path) -> None:
+    @staticmethod
+    def write(take_file: Path, path: Path, _should_stop: Callable[[], bool]) -> bool:
         from ...exports.json_take import write_json
 
-        write_json(take_of(collection), path)
+        write_json(read_take(take_file), path)
+        return True
 
 
-class FACELIFT_OT_export_review(Working, ExportHelper, bpy.types.Operator):
+class FACELIFT_OT_export_review(_ExportTake, bpy.types.Operator):
     """Write the review sheet: one page with the take over its plate, its curves, its worst frames and its figures"""
 
     bl_idname = "facelift.export_review"
     bl_label = "Export Review Sheet"
-    filename_ext = ".html"
+    filename_ext = ending = ".html"
     filter_glob: StringProperty(default="*.html", options={"HIDDEN"})
     title = "Writing the review sheet"
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return needs_quiet_take(cls, context)
+    @staticmethod
+    def write(take_file: Path, path: Path, should_stop: Callable[[], bool]) -> bool:
+        from ...exports.review import write_review
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        self.filepath = f"{bpy.path.clean_name(find_take(context).name)}.html"
-        return ExportHelper.invoke(self, context, event)
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """The file was chosen: write it, beside Blender where there is a window."""
-        return Working.execute(self, context) if bpy.app.background else Working.invoke(self, context, None)
-
-    def gather(self, context: bpy.types.Context) -> job.Work:
-        take_file, path = find_file(find_take(context)), Path(self.filepath)
-
-        def work(running: job.Job) -> Path:
-            from ...exports.review import write_review
-
-            write_review(read_take(take_file), path, lambda: running.stopping)
-            return path
-
-        return work
-
-    def steps(self, _context: bpy.types.Context, result: Path) -> Steps:
-        self.report({"INFO"}, f"{result.name} written")
-        yield
+        write_review(read_take(take_file), path, should_stop)
+        return True
 
 
 CLASSES: Final = (

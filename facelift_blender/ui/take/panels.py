@@ -12,9 +12,9 @@ from bpy.app.translations import pgettext_iface as tr
 from ...scene import storage
 from ...scene.ownership import member, take_collections
 from ...scene.timing import frame_rate
-from .. import sync
+from .. import job, sync
 from ..finding import find_take
-from ..layouts import InClipEditor, InView3D, letters, notes, split, table
+from ..layouts import InClipEditor, InView3D, letters, notes, progress, split, table
 from ..preferences import HELP
 
 AMBIGUITY: Final = (
@@ -111,6 +111,8 @@ class _Export:
         return find_take(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
+        if job.current() is not None:
+            progress(self.layout, job.current())
         column = self.layout.column(align=True)
         column.operator("facelift.export_fbx", text="FBX")
         column.operator("facelift.export_livelink", text="Live Link CSV")

@@ -11,7 +11,7 @@ from bpy.app.translations import pgettext_iface as tr
 from ...scene.ownership import member, take_collections
 from .. import job
 from ..finding import find_footage, takes_of
-from ..layouts import InClipEditor, InView3D, split
+from ..layouts import InClipEditor, InView3D, progress, split
 from ..presets import FACELIFT_PT_presets
 from . import pauses
 from .operators import footage_path
@@ -64,10 +64,7 @@ def _draw_run(layout: bpy.types.UILayout, footage: bpy.types.MovieClip | None) -
     if running is None:
         _draw_start(layout, footage)
         return
-    row = layout.row(align=True)
-    row.progress(factor=running.factor, text=running.station())
-    row.operator("facelift.stop_tracking", text="", icon="CANCEL")
-    layout.label(text=running.pace(), translate=False)
+    progress(layout, running)
 
 
 def _draw_start(layout: bpy.types.UILayout, footage: bpy.types.MovieClip | None) -> None:
