@@ -213,11 +213,17 @@ def fused(estimate: Estimate, sight: Sight) -> Estimate:
     rows = sight.region.landmarks
     doubt = np.where(np.isin(rows, region_indices("irises")), _IRIS_DOUBT, _FIRST_DOUBT)
     before = estimate.covariances[rows] * doubt[:, None, None]
-    gain = before @ np.linalg.inv(before + sight.covariances / sight.share)
+    gain = before @ _inverse(before + sight.covariances / sight.share)
     landmarks_2d, covariances = estimate.landmarks_2d.copy(), estimate.covariances.copy()
     landmarks_2d[rows] += np.einsum("nij,nj->ni", gain, sight.points - landmarks_2d[rows])
     covariances[rows] = before - gain @ before
     return replace(estimate, landmarks_2d=landmarks_2d, covariances=covariances)
+
+
+def _inverse(matrices: Array) -> Array:
+    """Of matrices (K, 2, 2), written out: LAPACK's takes a hundred times as long for ones as small."""
+    (a, b), (c, d) = np.moveaxis(matrices, 0, 2)
+    return np.moveaxis(np.array([[d, -b], [-c, a]]) / (a * d - b * c), 2, 0)
 
 
 class LookingTwice:
