@@ -152,6 +152,11 @@ def _on_clips(by_clip: dict[str, dict[str, Pair]]) -> Findings:
     rows = [(clip, *(value for name in UNITS for value in (pairs[name].ours, pairs[name].peer))) for clip, pairs in by_clip.items()]
     columns = ("clip", *(f"{name}: {who}" for name in UNITS for who in ("ours", "the peer's")))
     found.tables.append(Table("Rendered truth, clip by clip", columns, rows))
+    lucky = [clip for clip, pairs in by_clip.items() if pairs["focal length"].peer < 0.1]
+    if lucky:
+        found.notes.append(
+            f"The lens of {', '.join(lucky)} is the 50 mm that the peer's pose takes for granted: its focal error there is luck."
+        )
     found.charts += [_beside(name, by_clip) for name in ("head rotation", "on the plate", "jitter on the plate", "weights")]
     return found
 

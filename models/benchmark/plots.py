@@ -29,7 +29,8 @@ def draw(chart: Chart) -> bytes:
     panel.set_ylabel(chart.y, fontsize=8)
     panel.tick_params(labelsize=7)
     panel.grid(alpha=0.25, which="both", linewidth=0.5)
-    panel.legend(fontsize=7)
+    if chart.series:
+        panel.legend(fontsize=7)
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=100, metadata={"Software": None})
     plt.close(figure)
