@@ -119,7 +119,8 @@ def run(command: Sequence[str | Path], folder: Path | None = None) -> int:
     """The exit code of `command`, run in `folder` or where the user stands, with a Blender user folder of its own."""
     user = ENVIRONMENTS / "blender-user"
     (user / "config").mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {"BLENDER_USER_RESOURCES": str(user), "PYTHONNOUSERSITE": "1", "PYTHONUNBUFFERED": "1"}
+    calm = {"OPENBLAS_NUM_THREADS": "1"}  # its threads cost matrices as small as the solve's more than they bring
+    environment = calm | os.environ | {"BLENDER_USER_RESOURCES": str(user), "PYTHONNOUSERSITE": "1", "PYTHONUNBUFFERED": "1"}
     environment.pop("PYTHONPATH", None)
     return subprocess.run([str(part) for part in command], cwd=folder, env=environment, check=False).returncode
 

@@ -352,4 +352,5 @@ def leave(status: int) -> NoReturn:
 if __name__ == "__main__":
     package = Path(__file__).resolve().parent
     sys.path.insert(0, str(package.parent))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads cost matrices as small as the solve's more than they bring
     leave(importlib.import_module(f"{package.name}.batch").main(script_arguments(sys.argv)))
