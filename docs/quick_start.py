@@ -374,8 +374,12 @@ class Story:
         yield 1.0
         rig = bpy.context.scene.facelift_rig
         check(len(rig.facelift.channels) == 52, "52 channels are matched on the demo head")
+        heart = Heart()
         with self.override("VIEW_3D"):
             bpy.ops.facelift.retarget("INVOKE_DEFAULT")
+        yield lambda: not self.running()
+        print(f"window while retargeting: {heart.stop()}", flush=True)
+        with self.override("VIEW_3D"):
             for thing in bpy.context.selected_objects:
                 thing.select_set(False)
             rig.select_set(True)
@@ -394,7 +398,12 @@ class Story:
 
         folder = Path(tempfile.mkdtemp())
         for kind, name in (("livelink", "take.csv"), ("json", "take.json"), ("fbx", "take.fbx")):
-            getattr(bpy.ops.facelift, f"export_{kind}")(filepath=str(folder / name))
+            heart = Heart()
+            with self.override("VIEW_3D"):
+                getattr(bpy.ops.facelift, f"export_{kind}")(filepath=str(folder / name))
+            yield lambda: not self.running()
+            yield 0.5
+            print(f"window while {name} is written: {heart.stop()}", flush=True)
             check((folder / name).stat().st_size > 1000, f"{name} is written")
         with self.override("CLIP_EDITOR"):
             bpy.ops.facelift.export_review(filepath=str(folder / "review.html"))

@@ -13,6 +13,7 @@ from .ui.correct import panels as correct_panels
 from .ui.retarget import operators as retarget_operators
 from .ui.retarget import panels as retarget_panels
 from .ui.retarget import properties as retarget_properties
+from .ui.retarget import transfer
 from .ui.take import operators as take_operators
 from .ui.take import panels as take_panels
 from .ui.track import operators as track_operators
@@ -32,6 +33,7 @@ _CLASSES: Final = (
     *correct_panels.CLASSES,
     *take_panels.CLASSES,
     *retarget_panels.CLASSES,
+    *transfer.CLASSES,
     *overlay_panel.CLASSES,
 )
 _ATTACHED: Final = (translations, properties, retarget_properties, sync, files, keymaps, overlay)

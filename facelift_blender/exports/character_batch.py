@@ -18,6 +18,7 @@ from ..scene import characters, retarget
 from ..scene.retarget import Mode, RetargetSettings
 from .character_files import Engine, HandOver, export_character
 from .files import replacing
+from .take_files import save_as
 
 FORMATS = ("fbx", "glb", "usd")
 
@@ -144,7 +145,7 @@ def save(path: Path) -> None:
     """Save the open file under another name, put in place whole."""
     with replacing(Path(path)) as temporary:
         temporary.unlink()
-        bpy.ops.wm.save_as_mainfile(filepath=str(temporary.resolve()), compress=True, copy=True)
+        save_as(temporary, Path(path), copy=True)
 
 
 def _open(path: Path) -> None:

@@ -27,7 +27,9 @@ def replacing(path: Path) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise FaceLiftError(f"{path} cannot be written ({error.strerror or error}): choose a folder that you may write to.") from error
+        raise FaceLiftError(
+            f"{path} cannot be written ({error.strerror or error}): make room, or choose a folder that you may write to."
+        ) from error
 
 
 def require_writable(folder: Path) -> None:

@@ -73,9 +73,27 @@ def run_exporter(ending: str, collection: bpy.types.Collection, path: Path, opti
         try:
             done = export(filepath=str(temporary), collection=collection.name, **options)
         except RuntimeError as error:
-            raise FaceLiftError(f"{name} could not be written to {path}: {str(error).strip()}") from error
-        if done != {"FINISHED"} or temporary.stat().st_size == 0:
-            raise FaceLiftError(f"{name} could not be written to {path}: Blender's exporter gave up; its reason is in the console.")
+            raise FaceLiftError(f"{name} could not be written to {path}: {_reason(error)}.") from error
+        if done != {"FINISHED"} or not _is_whole(ending, temporary):
+            raise FaceLiftError(f"{name} could not be written to {path}: Blender's exporter gave up; see whether the disk is full.")
+
+
+def _reason(error: RuntimeError) -> str:
+    """What is said last in the traceback that Blender makes of an exporter's failure."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("Location:")]
+    return lines[-1].removeprefix("Error: ").rstrip(".") if lines else "Blender's exporter failed"
+
+
+def _is_whole(ending: str, path: Path) -> bool:
+    """Whether a file reaches as far as its head says: Blender's USD exporter says nothing of a disk that is full."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        head = file.read(24)
+    if ending == "usd" and head[:8] == b"PXR-USDC":
+        return len(head) == 24 and int.from_bytes(head[16:24], "little") < size
+    if ending == "glb":
+        return int.from_bytes(head[8:12], "little") == size
+    return size > 0
 
 
 @contextmanager

@@ -119,11 +119,22 @@ def save_blend(path: Path) -> None:
 
     with replacing(path) as temporary:
         temporary.unlink()  # Blender would keep it as an older version
-        bpy.ops.wm.save_as_mainfile(filepath=str(temporary.resolve()), compress=True)
+        save_as(temporary, path)
         for clip in bpy.data.movieclips:
             clip.filepath = _relative(clip.filepath)
-        bpy.ops.wm.save_as_mainfile(filepath=str(temporary.resolve()), compress=True, copy=True)
+        save_as(temporary, path, copy=True)
         temporary.with_suffix(".blend1").unlink(missing_ok=True)
+
+
+def save_as(temporary: Path, path: Path, copy: bool = False) -> None:
+    """Let Blender save the open file under the name that `path` has until it is whole. Raises FaceLiftError."""
+    import bpy
+
+    try:
+        bpy.ops.wm.save_as_mainfile(filepath=str(temporary.resolve()), compress=True, copy=copy)
+    except RuntimeError as error:
+        reason = str(error).strip().removeprefix("Error: ").splitlines()[-1]
+        raise FaceLiftError(f"{path} cannot be written ({reason}): make room, or choose a folder that you may write to.") from error
 
 
 def _relative(filepath: str) -> str:

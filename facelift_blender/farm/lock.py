@@ -73,7 +73,7 @@ def _create(path: Path, token: str) -> None:
                 os.replace(path, path.with_name(f"{path.name}.{token}.stale"))
     except OSError as error:
         raise FaceLiftError(
-            f"{path.parent} cannot be written ({error.strerror or error}): choose a folder that you may write to."
+            f"{path.parent} cannot be written ({error.strerror or error}): make room, or choose a folder that you may write to."
         ) from error
     finally:
         for litter in (fresh, path.with_name(f"{path.name}.{token}.stale")):

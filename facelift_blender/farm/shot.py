@@ -268,7 +268,8 @@ def _publish(work: _Work, takes: Sequence[Take]) -> Result:
         for name in names:
             os.replace(work.folder / name, target / name)
     except OSError as error:
-        raise FaceLiftError(f"{target} cannot be written ({error.strerror or error}): choose a folder that you may write to.") from error
+        reason = error.strerror or error
+        raise FaceLiftError(f"{target} cannot be written ({reason}): make room, or choose a folder that you may write to.") from error
     return _described(work, takes, sizes)
 
 

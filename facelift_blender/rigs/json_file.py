@@ -16,10 +16,15 @@ def write_whole(text: str, path: Path) -> None:
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise FaceLiftError(f"{path} cannot be written ({error.strerror or error}): choose a folder that you may write to.") from error
+        raise FaceLiftError(
+            f"{path} cannot be written ({error.strerror or error}): make room, or choose a folder that you may write to."
+        ) from error
 
 
 def read_bounded(path: Path, largest: int, kind: str, too_large: str) -> Any:

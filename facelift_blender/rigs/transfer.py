@@ -23,16 +23,8 @@ from ..capture.types import Array, FaceLiftError
 from . import arkit
 from .bones import EYE_SIDEWAYS, EYE_UPWARDS
 from .head import PARTS, Head
+from .picks import FEWEST, PICKS
 from .proportions import bend_between, similarity
-
-PICKS: Final[Mapping[str, str]] = {
-    "eye_right_1": "Right eye, outer corner", "eye_right_4": "Right eye, inner corner", "eye_left_1": "Left eye, inner corner",
-    "eye_left_4": "Left eye, outer corner", "nose_bridge_4": "Tip of the nose", "lip_outer_1": "Right corner of the mouth",
-    "lip_outer_7": "Left corner of the mouth", "lip_outer_4": "Upper lip, its upper edge in the middle",
-    "lip_outer_10": "Lower lip, its lower edge in the middle", "contour_9": "Tip of the chin",
-}  # fmt: skip
-"""Landmarks to point at, and what a person reads. Right and left are the character's own."""
-FEWEST: Final = 6
 
 _SKIN: Final = ("skin", "lips", "mouth")
 _ROUNDS: Final = (60.0, 25.0, 10.0, 4.0, 2.0)

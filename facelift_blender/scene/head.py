@@ -88,3 +88,14 @@ def landmark_tracks(empties: list[bpy.types.Object], take: Take, keys: Keys, uni
     places = axes.head_points(take.landmarks) / unit
     named = zip(topology.NAMES, empties, range(len(empties)), strict=True)
     return [Track(name, empty, vector_curves("location", places[:, index], keys)) for name, empty, index in named]
+
+
+def landmarks_now(collection: bpy.types.Collection) -> tuple[Array, Array]:
+    """Where the landmarks' empties are on the scene's present frame, (M, 3) in the world, and the confidence (M,) of their regions."""
+    members = collection["facelift_members"]
+    head = members.get("Head")
+    found = [(members[row.name], row.region) for row in topology.TABLE if row.name in members] if head else []
+    shown = [
+        (empty.matrix_world.translation, head.get(f"confidence_{region}", 1.0)) for empty, region in found if empty and empty.visible_get()
+    ]
+    return np.array([place for place, _ in shown]).reshape(-1, 3), np.array([confidence for _, confidence in shown])

@@ -56,7 +56,10 @@ def find_file(collection: bpy.types.Collection, kind: str = "take") -> Path:
     if path is None and is_packed(collection):
         path = _unpacked(collection, kind, Path(bpy.app.tempdir))
     if path is None:
-        raise FaceLiftError(f"The take file of {collection.name} is gone ({reference(collection)}): track the footage again.")
+        raise FaceLiftError(
+            f"The take file of {collection.name} is gone ({reference(collection)}): put it beside this .blend, pack it into the file that"
+            " the take was appended from, or track the footage again."
+        )
     return path
 
 
@@ -77,6 +80,16 @@ def reference(collection: bpy.types.Collection, kind: str = "take") -> str:
     """The file of a take as its Head names it, '' where a person deleted the Head. A batch names one file for both kinds."""
     head = member(collection, "Head")
     return str(head.get(kind) or head.get("take", "")) if head else ""
+
+
+def name_in_full(collection: bpy.types.Collection, library: str) -> None:
+    """Let a take that was appended from a library name its files in full: they were named as from there."""
+    head = member(collection, "Head") if collection in take_collections() else None
+    folder = Path(bpy.path.abspath(library)).parent
+    for kind in KINDS:
+        named = str(head.get(kind, "")) if head else ""
+        if named.startswith("//") and not is_packed(collection):
+            head[kind] = str(folder / named[2:])
 
 
 def locate(collection: bpy.types.Collection, kind: str = "take") -> Path | None:

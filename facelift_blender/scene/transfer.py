@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 
 import bpy
 import numpy as np
@@ -12,6 +12,7 @@ from ..capture.types import Array, FaceLiftError
 from ..rigs import arkit
 from ..rigs.head import Head, load_head
 from ..rigs.transfer import Surface, Transferred, transfer_shapes
+from .actions import drain
 
 _MADE = "facelift_transferred"
 _STILL = 1e-3
@@ -25,21 +26,27 @@ def transfer_to(target: bpy.types.Object, picks: Mapping[str, Array], head: Head
     an earlier transfer made are made anew; others of these names only where `replace` is set.
     Raises FaceLiftError for a linked mesh, one with such keys of its own, or picks that are not a face.
     """
-    _require_room(target, replace)
-    mesh = target.data
+    require_room(target, replace)
     carried = transfer_shapes(head or load_head(), read_surface(target), picks)
+    drain(writing_shapes(target, carried))
+    return carried
+
+
+def writing_shapes(target: bpy.types.Object, carried: Transferred) -> Generator[None, None, None]:
+    """Write the shapes as keys, one a step."""
+    mesh = target.data
     if mesh.shape_keys is None:
         target.shape_key_add(name="Basis", from_mix=False)
     keys = mesh.shape_keys
     rest = _places(keys.reference_key.data)
+    keys[_MADE] = True
     for name, shape in zip(arkit.NAMES, carried.shapes, strict=True):
         block = keys.key_blocks.get(name) or target.shape_key_add(name=name, from_mix=False)
         sizes = np.linalg.norm(shape, axis=1, keepdims=True)
         block.data.foreach_set("co", (rest + np.where(sizes > _STILL * sizes.max(), shape, 0.0)).astype(np.float32).ravel())
         block.value = 0.0
-    keys[_MADE] = True
+        yield
     mesh.update()
-    return carried
 
 
 def read_surface(target: bpy.types.Object) -> Surface:
@@ -58,7 +65,8 @@ def _places(source: bpy.types.bpy_prop_collection) -> Array:
     return places.reshape(-1, 3).astype(np.float64)
 
 
-def _require_room(target: bpy.types.Object, replace: bool) -> None:
+def require_room(target: bpy.types.Object, replace: bool) -> None:
+    """Raises FaceLiftError where a mesh cannot be given shapes, or has such of its own that are not to be replaced."""
     if target.type != "MESH" or not len(target.data.polygons):
         raise FaceLiftError(f"{target.name} is no mesh with faces; choose the character's head.")
     if target.data.library is not None or target.data.override_library is not None:

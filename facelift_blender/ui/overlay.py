@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The take over the plate in the Movie Clip Editor, drawn by the graphics card."""
+"""The take over the plate in the Movie Clip Editor and its confidence in the 3D View, drawn by the graphics card."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import bpy
 import numpy as np
 
 from ..capture.types import Array
-from ..scene.ownership import member
+from ..scene.head import landmarks_now
+from ..scene.ownership import member, take_collections
 from ..scene.sight import Sight, Viewer
 from ..scene.storage import locate, read_take
 from ..scene.timing import first_frame
@@ -33,13 +34,15 @@ _pool: Final = ThreadPoolExecutor(1, "facelift-overlay")
 def attach() -> None:
     """Draw from now on."""
     if not bpy.app.background:
-        _handles.append(bpy.types.SpaceClipEditor.draw_handler_add(_draw, (), "WINDOW", "POST_PIXEL"))
+        for space, draw in ((bpy.types.SpaceClipEditor, _draw), (bpy.types.SpaceView3D, _draw_confidence)):
+            _handles.append((space, space.draw_handler_add(draw, (), "WINDOW", "POST_PIXEL")))
 
 
 def detach() -> None:
     """Draw no more."""
     while _handles:
-        bpy.types.SpaceClipEditor.draw_handler_remove(_handles.pop(), "WINDOW")
+        space, handle = _handles.pop()
+        space.draw_handler_remove(handle, "WINDOW")
     _viewers.clear()
 
 
@@ -83,6 +86,29 @@ def _draw() -> None:
         sight = viewer.look(space.clip_user.frame_current - first_frame(space.clip) + 1) if viewer else None
         if sight is not None:
             _draw_sight(sight, chosen, _to_region(context.region, viewer.take.clip.width, viewer.take.clip.height))
+
+
+def _draw_confidence() -> None:
+    """In the 3D View, a disc on the empty of each landmark, coloured by how far its region is to be trusted on this frame."""
+    import gpu
+
+    context = bpy.context
+    if not context.scene.facelift.show_confidence or not context.space_data.overlay.show_overlays:
+        return
+    gpu.state.blend_set("ALPHA")
+    for collection in take_collections():
+        places, confidence = landmarks_now(collection)
+        points = in_region(places, np.array(context.region_data.perspective_matrix), context.region.width, context.region.height)
+        if len(points):
+            _draw_points(points, confidence, dot_radius(points))
+    gpu.state.blend_set("NONE")
+
+
+def in_region(places: Array, matrix: Array, width: int, height: int) -> Array:
+    """World places (N, 3) as pixels of a region (N, 2); NaN behind the viewer. matrix: (4, 4) from world to clip space."""
+    seen = np.concatenate([places, np.ones((len(places), 1))], axis=1) @ matrix.T
+    depth = np.where(seen[:, 3:] > 1e-6, seen[:, 3:], np.nan)
+    return (0.5 + 0.5 * seen[:, :2] / depth) * [width, height]
 
 
 def _to_region(region: bpy.types.Region, width: int, height: int) -> Any:

@@ -14,7 +14,7 @@ from bpy.props import EnumProperty
 from .finding import find_footage
 
 FOLDER: Final = "facelift/track"
-KEPT: Final = ("every_actor", "actor", "quality", "lens_known", "focal_mm", "sensor_width", "smoothing")
+KEPT: Final = ("every_actor", "actor", "quality", "lens_known", "focal_mm", "sensor_width", "zoom", "moves", "smoothing")
 """What a preset sets; range and timing belong to the shot."""
 
 

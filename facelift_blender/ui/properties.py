@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, FloatVectorProperty, IntProperty, PointerProperty
 
-from ..capture.topology import REGIONS
+from ..capture.topology import NAMES, REGIONS
+from ..capture.types import FaceLiftError
+from ..rigs.picks import PICKS
 from ..scene.ownership import take_collections
 from ..scene.timing import Timing
 from . import sync
@@ -27,6 +29,16 @@ QUALITIES: Final = [
     ("STANDARD", "Standard", "Look at every frame"),
     ("FINE", "Fine", "Look at every frame and at its mirror picture: calmer, half as fast"),
 ]
+MOVES: Final = [
+    ("HEAD", "Head", "The camera stands still, as on a tripod: all motion is the head's"),
+    ("CAMERA", "Camera Known", "The camera moves as Blender's own tracker has solved it for this clip; the head's motion is what is left"),
+    ("STILL", "Head Still", "The head is held where it was on its first frame, and the camera moves about it"),
+]
+SCALES: Final = [
+    ("PUPILS", "Pupil Distance", "The distance between the actor's pupils tells how large all is"),
+    ("MEASURED", "Measured Distance", "A distance between two points of the face, measured on the actor, tells how large all is"),
+]
+_POINTS: Final = [(name.upper(), label, f"{label}; right and left are the actor's own") for name, label in PICKS.items()]
 
 
 class FaceLiftClipSettings(bpy.types.PropertyGroup):
@@ -44,6 +56,32 @@ class FaceLiftClipSettings(bpy.types.PropertyGroup):
     )
     sensor_width: FloatProperty(
         name="Sensor Width", description="Of the camera that filmed the clip, in mm", default=36.0, min=1.0, soft_max=70.0
+    )
+    zoom: BoolProperty(
+        name="Zoom",
+        description="The lens zooms during the clip: solve a focal length for every frame; one that is known holds for their mean",
+        default=False,
+    )
+    moves: EnumProperty(name="Who Moves", description="Whose motion the picture shows", items=MOVES, default="HEAD")
+    scale: EnumProperty(name="Scale", description="What tells how large the face is", items=SCALES, default="PUPILS")
+    interpupillary: FloatProperty(
+        name="Pupil Distance",
+        description="Between the actor's pupils, in mm; 63 is usual",
+        default=63.0,
+        min=20.0,
+        max=200.0,
+        soft_min=50.0,
+        soft_max=75.0,
+    )
+    measured_from: EnumProperty(name="From", description="One end of the measured distance", items=_POINTS, default="EYE_RIGHT_1")
+    measured_to: EnumProperty(name="To", description="The other end of the measured distance", items=_POINTS, default="EYE_LEFT_4")
+    measured_mm: FloatProperty(
+        name="Distance",
+        description="Between the two points with the face at rest, in mm",
+        default=90.0,
+        min=1.0,
+        max=1000.0,
+        soft_max=250.0,
     )
     smoothing: FloatProperty(
         name="Smoothing",
@@ -161,6 +199,11 @@ class FaceLiftSceneSettings(bpy.types.PropertyGroup):
     show_points: BoolProperty(name="Points", description="Landmarks, from red (not to be trusted) to green", default=True)
     show_contours: BoolProperty(name="Contours", description="Lines along brows, eyes, nose, lips and jaw", default=True)
     show_head: BoolProperty(name="Head", description="The solved head as a wire mesh", default=True)
+    show_confidence: BoolProperty(
+        name="Confidence in 3D View",
+        description="Colour the landmarks' empties from red (not to be trusted) to green, each region on each frame",
+        default=True,
+    )
     show_gaze: BoolProperty(name="Gaze", description="Where the eyes look", default=True)
     region: EnumProperty(name="Region", description="Part of the face to correct or to mute", items=REGION_ITEMS, default="MOUTH")
 
@@ -182,9 +225,12 @@ def detach() -> None:
     del bpy.types.MovieClip.facelift
 
 
-def track_settings(footage: bpy.types.MovieClip) -> Callable[[], TrackSettings]:
-    """What capture is to do with a clip, to be made by whoever tracks: the modules that it takes are slow to load."""
-    from ..scene.camera import read_distortion
+def track_settings(footage: bpy.types.MovieClip, unit: float = 1.0) -> Callable[[], TrackSettings]:
+    """What capture is to do with a clip, to be made by whoever tracks: the modules that it takes are slow to load.
+
+    unit: metres of a Blender unit. Raises FaceLiftError where the clip's camera is said to be solved and is not.
+    """
+    from ..scene.camera import read_distortion, read_solved_camera
 
     chosen = footage.facelift
     solving = {
@@ -192,6 +238,10 @@ def track_settings(footage: bpy.types.MovieClip) -> Callable[[], TrackSettings]:
         "sensor_width": chosen.sensor_width,
         "smoothing": round(chosen.smoothing, 4),
         "distortion": read_distortion(footage),
+        "zoom": chosen.zoom,
+        "still_head": chosen.moves == "STILL",
+        "camera_poses": read_solved_camera(footage, unit) if chosen.moves == "CAMERA" else None,
+        **_scale(chosen),
     }
     tracking = {
         "start": chosen.start if chosen.use_range else 1,
@@ -202,6 +252,16 @@ def track_settings(footage: bpy.types.MovieClip) -> Callable[[], TrackSettings]:
         "mirrored": chosen.quality == "FINE",
     }
     return lambda: _made(tracking, solving)
+
+
+def _scale(chosen: FaceLiftClipSettings) -> dict[str, Any]:
+    """What tells the scale, in metres. Raises FaceLiftError for a distance from a point to itself."""
+    if chosen.scale == "PUPILS":
+        return {"interpupillary": round(chosen.interpupillary * 1e-3, 7)}
+    if chosen.measured_from == chosen.measured_to:
+        raise FaceLiftError("A measured distance takes two different points of the face; choose another one.")
+    one, other = sorted(NAMES.index(name.lower()) for name in (chosen.measured_from, chosen.measured_to))
+    return {"measured": (one, other, round(chosen.measured_mm * 1e-3, 7))}
 
 
 def _made(tracking: dict[str, Any], solving: dict[str, Any]) -> TrackSettings:

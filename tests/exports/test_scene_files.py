@@ -97,3 +97,49 @@ def test_a_missing_exporter_is_told_in_one_sentence(synthetic_take: Take, tmp_pa
     with pytest.raises(FaceLiftError, match="cannot write USD"):
         scene_files.export_usd(collection, tmp_path / "a.usd")
     assert not list(tmp_path.iterdir())
+
+
+# ---------------------------------------------------------------- a disk that is full
+
+
+def _exporter(content: bytes, error: str = "") -> object:
+    """A stand-in for one of Blender's exporters whose file ends early."""
+
+    def export(filepath: str, **_options: object) -> set[str]:
+        Path(filepath).write_bytes(content)
+        if error:
+            raise RuntimeError(error)
+        return {"FINISHED"}
+
+    return lambda _ending: export
+
+
+_USD = b"PXR-USDC" + bytes(8) + (5000).to_bytes(8, "little")
+_GLB = b"glTF" + bytes(4) + (5000).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize(("ending", "head"), [("usd", _USD), ("glb", _GLB), ("fbx", b""), ("usd", b"")])
+def test_a_file_that_ends_early_harms_nothing(
+    synthetic_take: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, head: bytes
+) -> None:
+    collection = build_take(synthetic_take, bpy.context.scene)
+    path = tmp_path / f"a.{ending}"
+    path.write_bytes(b"what was there")
+    monkeypatch.setattr(scene_files, "require_exporter", _exporter(head + bytes(100) if head else b""))
+    with pytest.raises(FaceLiftError, match="see whether the disk is full"):
+        scene_files.EXPORTERS[ending](collection, path)
+    assert path.read_bytes() == b"what was there"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_exporters_traceback_becomes_one_sentence(synthetic_take: Take, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    collection = build_take(synthetic_take, bpy.context.scene)
+    told = (
+        "Error: Python: Traceback (most recent call last):\n  File x\nOSError: [Errno 28] No space left on device\n\nLocation: ops.py:1\n"
+    )
+    monkeypatch.setattr(scene_files, "require_exporter", _exporter(b"half", told))
+    with pytest.raises(FaceLiftError) as caught:
+        scene_files.EXPORTERS["fbx"](collection, tmp_path / "a.fbx")
+    assert str(caught.value).endswith("a.fbx: OSError: [Errno 28] No space left on device.")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())

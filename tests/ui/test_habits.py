@@ -11,8 +11,13 @@ import bpy
 import numpy as np
 import pytest
 
+from facelift_blender.capture import topology
+from facelift_blender.capture.refine import take_confidence
 from facelift_blender.capture.types import Take
+from facelift_blender.scene.head import landmarks_now
+from facelift_blender.scene.ownership import member
 from facelift_blender.scene.sight import Viewer
+from facelift_blender.scene.storage import take_of
 from facelift_blender.ui import keymaps, overlay, preferences, presets, translations
 
 
@@ -135,3 +140,23 @@ def test_the_help_is_there_and_names_every_key() -> None:
     for _, operator, letter in keymaps.KEYS:
         label = getattr(bpy.types, "FACELIFT_OT_" + operator.partition(".")[2]).bl_label
         assert f"<kbd>{letter}</kbd></td><td>{label}" in page
+
+
+def test_the_empties_wear_their_regions_confidence_on_each_frame(tracked: bpy.types.Collection) -> None:
+    take, regions = take_of(tracked), list(topology.REGIONS)
+    told = take_confidence(take)
+    for frame in (2, 9):
+        bpy.context.scene.frame_set(frame)
+        places, confidence = landmarks_now(tracked)
+        assert places.shape == (topology.COUNT, 3)
+        expected = [told[frame - 1, regions.index(row.region)] for row in topology.TABLE]
+        assert confidence == pytest.approx(expected, abs=1e-5)
+        assert places[0] == pytest.approx(tuple(member(tracked, topology.NAMES[0]).matrix_world.translation))
+
+
+def test_places_in_the_view_are_where_blender_has_them() -> None:
+    matrix = np.diag([0.5, 2.0, 1.0, 1.0])
+    matrix[3, 3], matrix[3, 2] = 0.0, -1.0
+    found = overlay.in_region(np.array([[1.0, 0.5, -2.0], [0.0, 0.0, 1.0]]), matrix, 200, 100)
+    assert found[0] == pytest.approx([125.0, 75.0])
+    assert np.isnan(found[1]).all(), "what is behind the viewer is not drawn"

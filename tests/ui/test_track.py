@@ -16,7 +16,9 @@ from facelift_blender.capture.adjust import interpupillary
 from facelift_blender.capture.corrections import Corrections, Pin
 from facelift_blender.capture.solve import solve
 from facelift_blender.capture.take import project
+from facelift_blender.capture.topology import NAMES
 from facelift_blender.capture.types import Distortion, FaceLiftError
+from facelift_blender.scene import camera
 from facelift_blender.scene.ownership import member, take_collections
 from facelift_blender.scene.storage import take_of
 from facelift_blender.ui import job
@@ -48,6 +50,35 @@ def test_the_clips_settings_reach_the_road(footage: bpy.types.MovieClip, road: o
     solve = road.settings.solve
     assert (solve.focal_mm, solve.sensor_width, solve.smoothing) == (85.0, 23.5, 0.25)
     assert solve.distortion == Distortion("POLYNOMIAL", (-0.125, 0.0, 0.0))
+
+
+def test_who_moves_the_zoom_and_the_scale_reach_the_road(
+    footage: bpy.types.MovieClip, road: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = footage.facelift
+    chosen.moves, chosen.zoom, chosen.interpupillary = "STILL", True, 65.0
+    _track()
+    solve = road.settings.solve
+    assert (solve.still_head, solve.zoom, solve.interpupillary, solve.measured, solve.camera_poses) == (True, True, 0.065, None, None)
+    poses = np.tile(np.eye(4), (12, 1, 1))
+    monkeypatch.setattr(camera, "read_solved_camera", lambda clip, unit: poses if (clip, unit) == (footage, 1.0) else None)
+    chosen.moves, chosen.zoom, chosen.scale = "CAMERA", False, "MEASURED"
+    chosen.measured_from, chosen.measured_to, chosen.measured_mm = "LIP_OUTER_7", "LIP_OUTER_1", 52.0
+    _track()
+    solve = road.settings.solve
+    corners = (NAMES.index("lip_outer_1"), NAMES.index("lip_outer_7"))
+    assert (solve.still_head, solve.zoom, solve.measured) == (False, False, (*corners, 0.052))
+    assert solve.camera_poses is poses
+
+
+def test_what_cannot_be_of_camera_and_scale_is_one_sentence(footage: bpy.types.MovieClip, road: object) -> None:
+    footage.facelift.moves = "CAMERA"
+    with pytest.raises(RuntimeError, match="is not solved; solve it in the Clip Editor"):
+        _track()
+    footage.facelift.moves, footage.facelift.scale = "HEAD", "MEASURED"
+    footage.facelift.measured_from = footage.facelift.measured_to = "CONTOUR_9"
+    with pytest.raises(RuntimeError, match="two different points"):
+        _track()
 
 
 @pytest.mark.parametrize(("quality", "every", "mirrored"), [("DRAFT", 2, False), ("STANDARD", 1, False), ("FINE", 1, True)])

@@ -44,6 +44,8 @@ class _Take:
         if is_wide(head):
             notes(layout, [tr(AMBIGUITY)], letters(context), "INFO")
         layout.operator("facelift.look_through_camera", icon="CAMERA_DATA")
+        if context.space_data.type == "VIEW_3D":
+            layout.prop(context.scene.facelift, "show_confidence")
 
 
 def figures(head: bpy.types.Object) -> list[tuple[str, str]]:

@@ -88,7 +88,8 @@ class FACELIFT_OT_track_footage(_Tracking, bpy.types.Operator):
 
     def gather(self, context: bpy.types.Context) -> job.Work:
         footage = self.footage(context)
-        path, settings = footage_path(footage), track_settings(footage)
+        unit = context.scene.unit_settings.scale_length
+        path, settings = footage_path(footage), track_settings(footage, unit)
         pauses.forget(path)
         return tracking(path, settings, None, earlier_work(footage))
 

@@ -59,6 +59,24 @@ def _draw_settings(layout: bpy.types.UILayout, clip: bpy.types.PropertyGroup, sc
     layout.prop(scene, "timing")
 
 
+class _Motion:
+    bl_label = "Camera and Scale"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return find_footage(context) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, clip = split(self.layout), find_footage(context).facelift
+        layout.prop(clip, "moves")
+        layout.column(heading="Lens").prop(clip, "zoom", text="Zooms")
+        layout.prop(clip, "scale")
+        column = layout.column(align=True)
+        names = ("interpupillary",) if clip.scale == "PUPILS" else ("measured_from", "measured_to", "measured_mm")
+        for name in names:
+            column.prop(clip, name)
+
+
 def _draw_run(layout: bpy.types.UILayout, footage: bpy.types.MovieClip | None) -> None:
     running = job.current()
     if running is None:
@@ -123,6 +141,11 @@ class FACELIFT_PT_clip_track(InClipEditor, _Track, bpy.types.Panel):
     pass
 
 
+class FACELIFT_PT_clip_motion(InClipEditor, _Motion, bpy.types.Panel):
+    bl_parent_id = "FACELIFT_PT_clip_track"
+    bl_options = {"DEFAULT_CLOSED"}
+
+
 class FACELIFT_PT_clip_actors(InClipEditor, _Actors, bpy.types.Panel):
     pass
 
@@ -131,8 +154,21 @@ class FACELIFT_PT_view_track(InView3D, _Track, bpy.types.Panel):
     bl_options = {"DEFAULT_CLOSED"}
 
 
+class FACELIFT_PT_view_motion(InView3D, _Motion, bpy.types.Panel):
+    bl_parent_id = "FACELIFT_PT_view_track"
+    bl_options = {"DEFAULT_CLOSED"}
+
+
 class FACELIFT_PT_view_actors(InView3D, _Actors, bpy.types.Panel):
     pass
 
 
-CLASSES: Final = (FACELIFT_UL_actors, FACELIFT_PT_clip_track, FACELIFT_PT_clip_actors, FACELIFT_PT_view_track, FACELIFT_PT_view_actors)
+CLASSES: Final = (
+    FACELIFT_UL_actors,
+    FACELIFT_PT_clip_track,
+    FACELIFT_PT_clip_motion,
+    FACELIFT_PT_clip_actors,
+    FACELIFT_PT_view_track,
+    FACELIFT_PT_view_motion,
+    FACELIFT_PT_view_actors,
+)
