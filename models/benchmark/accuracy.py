@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from facelift_blender.capture.take import project
-from facelift_blender.capture.track import track
+from facelift_blender.capture.track import TrackSettings, looking, track
 from facelift_blender.capture.types import Array, FaceLiftError, Take
 from models.performer import weights_bench
 from models.performer.bench_measure import events, pnp_figures, true_observations
@@ -191,7 +191,7 @@ def _on_photographs(every: int, say: Say) -> Findings:
     faces = labelled68()[1][::every]
     if not say(f"{len(faces)} held-out photographs"):
         return Findings()
-    regressor, to_table = Regressor(), peers.ToTable()
+    regressor, to_table = looking(Regressor(), TrackSettings()), peers.ToTable()
     mesh = FaceMesh(to_table.map)
     rivals: dict[str, evaluate.Points] = {
         "ours": lambda image, box: evaluate.estimate(regressor, image, box, 1.2 * max(image.shape[:2])).landmarks_2d,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -64,11 +65,12 @@ class ToTable:
         self.source = "the labeller's map" if self.map else "the nearest vertices"
 
     def __call__(self, mesh: Array) -> Array:
-        return self.map(mesh) if self.map else _nearest() @ mesh
+        return self.map(mesh) if self.map else nearest() @ mesh
 
 
-def _nearest() -> Array:
-    """(150, 478)"""
+@cache
+def nearest() -> Array:
+    """(150, 478): for each landmark of the table the vertex that stands for it, as it is usually done."""
     return table_rows(np.eye(478)[list(NEAREST)])
 
 

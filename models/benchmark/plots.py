@@ -9,6 +9,7 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from .figures import Chart
 
@@ -24,6 +25,10 @@ def draw(chart: Chart) -> bytes:
         panel.plot(x, y, label=name, color=colour, linewidth=1.2, marker=None if dense else "o", markersize=4)
     if chart.log:
         panel.set(xscale="log", yscale="log")
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(ScalarFormatter())
+            axis.set_minor_formatter(NullFormatter())
     panel.set_title(chart.title, fontsize=10)
     panel.set_xlabel(chart.x, fontsize=8)
     panel.set_ylabel(chart.y, fontsize=8)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,10 @@ PLOTS: Final = {
     "memory.png": "Memory of the whole road, 360p", "jitter.png": "Jitter: demo",
 }  # fmt: skip
 """File names of the charts that are kept, by title."""
+SHOWN: Final = ("demo.jpg", "jitter.png", "size.png")
+"""Of the kept files those that the README shows: the bundled clip, above FaceLift, below the peer; how restless both are; cost by size."""
+DETAILS: Final = (", inner", ", contour", "by the box", "1 core", "360p", "1080p", "4K")
+"""Parts of the names of figures that the README leaves to the record."""
 
 
 def publish(found: Findings, content: Mapping[str, Any], folder: Path = FOLDER, readme: Path = ROOT / "README.md") -> None:
@@ -49,21 +54,28 @@ def filled(readme: str, content: Mapping[str, Any], files: list[str]) -> str:
 
 
 def section(content: Mapping[str, Any], files: list[str]) -> str:
-    """Heading, where it was measured, the table of every figure that has a peer or a bar, and the pictures."""
+    """Heading, where it was measured and what was lost, the table without its details, and the pictures."""
     made = content["made"]
     figures = [figure_of(row) for row in content["figures"]]
-    shown = [figure for figure in figures if figure.peer == figure.peer or figure.bar == figure.bar]
-    lost, missed = (sum(getattr(figure, name) for figure in shown) for name in ("loses", "misses"))
-    pictures = " ".join(f"![{name}](docs/benchmark/{name})" for name in files if name.endswith((".png", ".jpg")))
+    shown = [figure for figure in figures if _is_shown(figure)]
+    lost, missed = (sum(getattr(figure, name) for figure in figures) for name in ("loses", "misses"))
+    compared, barred = (sum(not math.isnan(getattr(figure, name)) for figure in figures) for name in ("peer", "bar"))
+    pictures = "\n".join(f"![{name.partition('.')[0]}](docs/benchmark/{name})" for name in SHOWN if name in files)
     where = f"{made['processor']}, {made['cores']} cores, {made['busy with other work']}"
     lines = [
         "## Measured side by side", "",
         f"`python build.py bench` measures FaceLift and {made['peer']} with a pose a frame (PnP, 50 mm) on the same pixels in one run.",
-        f"In the run of {made['day']} ({where}) FaceLift is behind in {lost}",
-        f"of its figures and misses {missed} bars: those rows are marked. The whole record is [bench.json](docs/benchmark/bench.json).", "",
+        f"In the run of {made['day']} ({where}) FaceLift is behind the peer in {lost} of {compared}",
+        f"compared figures and misses {missed} of {barred} bars. Rows of these are marked; the whole",
+        "record is [bench.json](docs/benchmark/bench.json), and [how it is measured](docs/benchmark.md) tells the rest.", "",
         "| | FaceLift | the peer | bar | unit | |", "|---|--:|--:|--:|---|---|", *map(_row, shown), "", pictures,
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _is_shown(figure: Figure) -> bool:
+    judged = not (math.isnan(figure.peer) and math.isnan(figure.bar))
+    return judged and not any(part in figure.name for part in DETAILS)
 
 
 def _row(figure: Figure) -> str:

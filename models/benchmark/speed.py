@@ -90,10 +90,11 @@ def roads(plan: Plan, folder: Path, say: Say) -> Findings:
               "Decoding goes on in a thread of its own: its column is what the road waits for it. Memory is of both sides together.")
     )  # fmt: skip
     found.bounds += [_bound(size, ours) for size, ours, _ in rows]
+    rows.sort(key=lambda row: clips.SIZES[row[0]])
     pixels = [float(np.prod(clips.SIZES[size])) / 1e6 for size, *_ in rows]
-    lines = {"FaceLift, the whole road": [ours.wall for _, ours, _ in rows], "the peer's": [theirs.wall for *_, theirs in rows]}
+    lines = {"FaceLift, the whole road": [ours.processor for _, ours, _ in rows], "the peer's": [theirs.processor for *_, theirs in rows]}
     series = {who: (pixels, values) for who, values in lines.items()}
-    found.charts.append(Chart("Cost by the picture's size", "megapixels", "ms a frame by the clock", series, log=True))
+    found.charts.append(Chart("Cost by the picture's size", "megapixels", "ms a frame by the processors", series, log=True))
     return found
 
 
@@ -159,7 +160,7 @@ def _their_road(path: Path, see: Callable[[Any], Any]) -> Spent:
 
     from facelift_blender.capture.expression import head_basis
 
-    to_table, face = peers.ToTable(), head_basis().neutral
+    to_table, face = peers.nearest(), head_basis().neutral
     started, worked, count = perf_counter(), process_time(), 0
     reader = cv2.VideoCapture(str(path))
     while True:
@@ -168,7 +169,7 @@ def _their_road(path: Path, see: Callable[[Any], Any]) -> Spent:
             break
         mesh = see(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
         if mesh is not None:
-            peers.pose(to_table(mesh), face, picture.shape[1], picture.shape[0])
+            peers.pose(to_table @ mesh, face, picture.shape[1], picture.shape[0])
             peers.blendshapes(mesh)
         count += 1
     return Spent(1e3 * (perf_counter() - started) / count, 1e3 * (process_time() - worked) / count)
@@ -203,11 +204,12 @@ def _nets_in_turn(path: Path, cores: int) -> dict[str, tuple[float, float]]:
     from facelift_blender.capture.faces import Detector
     from facelift_blender.capture.footage import probe, read_frames
     from facelift_blender.capture.landmarks import Regressor
+    from facelift_blender.capture.track import TrackSettings, looking
     from facelift_blender.capture.tracker import USUAL_FOCAL
 
     frames = [image for _, image in read_frames(probe(path))]
     detect, regress = Detector(), Regressor(threads=cores)
-    focal = USUAL_FOCAL * max(frames[0].shape)
+    twice, focal = looking(regress, TrackSettings()), USUAL_FOCAL * max(frames[0].shape)
     box = detect(frames[0])[0].box
     peer = peers.MediaPipe() if peers.is_installed() else None
     times: dict[str, list[tuple[float, float]]] = {}
@@ -215,6 +217,7 @@ def _nets_in_turn(path: Path, cores: int) -> dict[str, tuple[float, float]]:
         spent, (estimate,) = timed(regress, image, [box], focal)
         box = box_of_landmarks(estimate.landmarks_2d)
         times.setdefault("landmarks", []).append(spent)
+        times.setdefault("landmarks and second look", []).append(timed(twice, image, [box], focal)[0])
         if peer:
             times.setdefault("the peer's", []).append(timed(peer, image)[0])
     for image in frames[:: max(1, len(frames) // 12)]:
