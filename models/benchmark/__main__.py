@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -62,8 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(parts: Sequence[str], extent: str, folder: Path, minutes: float) -> Findings:
     """Run the parts one after another; one that fails, and what there was no time for, is told among the notes."""
-    from facelift_blender.capture.types import FaceLiftError
-
     from . import accuracy, looks, speed, startup
     from .figures import Findings
     from .machine import is_busy
@@ -83,9 +82,9 @@ def measure(parts: Sequence[str], extent: str, folder: Path, minutes: float) -> 
         progress = Progress(part, started, until)
         try:
             found.add(runs[part](progress))
-        except FaceLiftError as error:
+        except Exception as error:  # noqa: BLE001 - the other parts are measured all the same
+            traceback.print_exc()
             found.notes.append(f"The part {part} failed: {error}")
-            print(f"{part}: {error}", file=sys.stderr, flush=True)
         if progress.left_out:
             found.notes.append(f"There was no time for: {', '.join(progress.left_out)}.")
     return found
