@@ -18,9 +18,9 @@ from .topology import MIRROR
 from .types import Array
 
 _STEPS, _ENOUGH, _ROUNDS = 4, 0.02, 2
-_KEYS, _LANDMARKS = 40, 76
+_KEYS, _LANDMARKS = 36, 76
 """Frames and landmarks that tell nearly as much as all of them together: errors are alike nearby, in time and on the face."""
-_SHAPE_MODES, _SLIDE_MODES = 24, 4
+_SHAPE_MODES, _SLIDE_MODES = 32, 3
 _REACHES, _STRAY, _DEPTH_DOUBT = ((0.045, 0.7), (0.02, 0.3)), np.array([0.0015, 0.0015, 0.0025]), 0.08
 """The face's unknown field: its reaches in metres and the share of each, its size by axis, and the doubt about the depth's scale."""
 _WHOLE = 2
@@ -75,26 +75,37 @@ class ClipEstimate:
     warnings: tuple[str, ...]
 
 
-def estimate_clip(pixels: Array, white: Array, shapes: Array, modes: Array, pose: Pose, prior: Prior) -> ClipEstimate:
-    """Focal length and face of a clip.
+def estimate_clip(
+    pixels: Array,
+    white: Array,
+    shapes: Array,
+    modes: Array,
+    pose: Pose,
+    prior: Prior,
+    turn: float,
+    telling: NDArray[np.bool_] | None = None,
+) -> ClipEstimate:
+    """Focal length and face of a clip, from its key frames.
 
     pixels (T, N, 2) from the picture's centre, straight; white (T, N, 2, 2) whitens their errors; shapes (T, N, 3) canonical,
-    aligned; modes (N, 3, K) of expression whose coefficients have unit variance; pose: where to start.
+    aligned; modes (N, 3, K) of expression whose coefficients have unit variance; pose: where to start; turn: of the whole clip.
+    telling: (N,) landmarks that are asked for the focal length, else all; the face comes from all.
     """
-    rows = key_frames(pose, white)
-    whole = _Problem.of(pixels[rows], white[rows], shapes[rows], modes, pose[rows])
-    problem = whole.on(far_apart(np.median(whole.points, axis=0)))
-    state, focal = _start(problem, pose[rows]), Focal(prior.focal, (prior.focal, prior.focal), prior.source)
+    whole = _Problem.of(pixels, white, shapes, modes, pose)
+    rows = far_apart(np.median(whole.points, axis=0))
+    few = whole.on(rows)
+    state, focal = _start(few, pose), Focal(prior.focal, (prior.focal, prior.focal), prior.source)
     if prior.doubt > 0:
         asked = replace(prior, doubt=_OPEN)
+        problem = few if telling is None else replace(few, white=np.where(telling[rows, None, None], few.white, 0.0))
         for _ in range(_ROUNDS):
             state = _adjust(problem, state, asked, _STEPS // 2)
             scales = _Scales.found(problem, state, asked)
-            problem, whole, state = problem.scaled(scales), whole.scaled(scales), state.scaled(scales)
+            problem, few, whole, state = (part.scaled(scales) for part in (problem, few, whole, state))
         state = _adjust(problem, state, asked, _STEPS)
-        focal = _settled(state, prior, _turn(pose))
+        focal = _settled(state, prior, turn)
     known = Prior(focal.value, 0.0, focal.source)
-    last = _adjust(problem, replace(state, strength=1.0), known, _STEPS // 2)
+    last = _adjust(few, replace(state, strength=1.0), known, _STEPS // 2)
     offset = whole.field @ last.field[: whole.field.shape[2]] + _leftovers(whole, last, known)
     return ClipEstimate(focal, offset, _warnings(focal))
 
@@ -112,14 +123,16 @@ def far_apart(mean: Array, count: int = _LANDMARKS) -> NDArray[np.int64]:
     return np.array(sorted(set(rows)))
 
 
-def key_frames(pose: Pose, white: Array) -> Array:
-    """Rows (K,) of frames that together show the head from the most different sides, distances and places, in order."""
+def key_frames(pose: Pose, trusted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows (K,) of frames that together show the head from the most different sides, distances and places, in order.
+
+    trusted: (T,) frames of which most landmarks are seen.
+    """
     count = len(pose.scales)
     wanted = min(count, _KEYS)
     middle = pose.rotations[count // 2]
     place = pose.anchors / np.median(pose.scales)
     sides = np.concatenate([rotation_vector(middle.T @ pose.rotations) / 0.15, np.log(pose.scales)[:, None] / 0.1, place / 0.2], axis=1)
-    trusted = np.median(white[..., 0, 0], axis=1) > 0
     farness = np.where(trusted, np.inf, -1.0)
     rows = [int(np.argmin(np.sum((sides - np.median(sides, axis=0)) ** 2, axis=1) - trusted * 1e9))]
     while len(rows) < wanted:
@@ -209,10 +222,10 @@ class _Problem:
 
     def by_field(self, by_point: Array) -> Array:
         """Slopes (T, N, 2, size) by the field and the slides, from those by the points (T, N, 2, 3)."""
-        both = np.concatenate([self.field, self.slide], axis=2)
-        rows = by_point.transpose(1, 0, 2, 3).reshape(len(both), -1, 3) @ both
+        both = np.concatenate([self.field, self.slide], axis=2).astype(np.float32)
+        rows = by_point.astype(np.float32).transpose(1, 0, 2, 3).reshape(len(both), -1, 3) @ both
         slopes = rows.reshape(len(both), len(by_point), 2, -1).transpose(1, 0, 2, 3)
-        slide, sides = slopes[..., self.field.shape[2] :], self.sides[:, None, None, :, None]
+        slide, sides = slopes[..., self.field.shape[2] :], self.sides.astype(np.float32)[:, None, None, :, None]
         return np.concatenate([slopes[..., : self.field.shape[2]], sides[..., 0, :] * slide, sides[..., 1, :] * slide], axis=-1)
 
 
@@ -301,6 +314,7 @@ def _adjust(problem: _Problem, state: _State, prior: Prior, steps: int) -> _Stat
 
 
 def _normal(problem: _Problem, state: _State, prior: Prior) -> _Normal:
+    """The slopes are multiplied in single precision: they say where to step, and the errors at the end of it are exact."""
     inverse = state.strength / prior.focal
     model, by_pose, by_point, by_inverse = linearise(problem.shapes(state), state.pose, inverse)
     residuals = whiten(problem.white, (problem.pixels - model)[..., None])
@@ -310,9 +324,11 @@ def _normal(problem: _Problem, state: _State, prior: Prior) -> _Normal:
     def white(slopes: Array) -> Array:
         return whiten(problem.white, slopes) * weight
 
+    apart = problem.apart.astype(np.float32)
+
     def rows(*slopes: Array) -> Array:
-        told = np.concatenate(slopes, axis=-1).reshape(count, len(problem.apart), -1)
-        return (problem.apart @ told).reshape(count, 2 * len(problem.apart), -1)
+        told = np.concatenate(slopes, axis=-1, dtype=np.float32, casting="same_kind").reshape(count, len(apart), -1)
+        return (apart @ told).reshape(count, 2 * len(apart), -1)
 
     by_point = white(by_point)
     own = rows(white(by_pose), by_point @ problem.modes)
@@ -321,17 +337,17 @@ def _normal(problem: _Problem, state: _State, prior: Prior) -> _Normal:
     own_precision = np.concatenate([np.zeros(6), np.ones(problem.modes.shape[2])])
     frame = _products(own, own)
     frame += np.eye(len(own_precision)) * (own_precision + 1e-6 * np.einsum("tii->ti", frame) + 1e-9)[:, None]
-    side = np.einsum("trf,tr->tf", own, errors[..., 0])
+    side = _products(own, errors)[..., 0]
     side[:, 6:] -= state.coefficients
     flat = shared.reshape(-1, shared.shape[2])
-    return _Normal(frame, _products(own, shared), side, flat.T @ flat, np.einsum("trs,tr->ts", shared, errors[..., 0]))
+    return _Normal(frame, _products(own, shared), side, (flat.T @ flat).astype(float), _products(shared, errors)[..., 0])
 
 
 def _products(left: Array, right: Array) -> Array:
     """left' @ right a frame, in pieces too small for the library to start its threads."""
     pieces = -(-left.shape[1] * left.shape[2] * right.shape[2] // 200_000)
     left, right = (np.array_split(block, pieces, axis=1) for block in (left, right))
-    return sum(np.swapaxes(one, 1, 2) @ other for one, other in zip(left, right, strict=True))
+    return sum((np.swapaxes(one, 1, 2) @ other for one, other in zip(left, right, strict=True)), np.float64(0.0))
 
 
 def _variance(inverse: Array, scores: Array) -> float:
@@ -342,7 +358,7 @@ def _variance(inverse: Array, scores: Array) -> float:
     return float(inverse[0, 0] + scatter[0, 0])
 
 
-def _turn(pose: Pose) -> float:
+def turning(pose: Pose) -> float:
     """How far the face turns out of its mean direction, RMS, radians; a roll about the line of sight does not count."""
     return float(np.sqrt(np.sum(np.var(pose.rotations[:, :2, 2], axis=0))))
 

@@ -112,20 +112,23 @@ def _determinant(matrix: Array) -> Array:
     return matrix[..., 0, 0] * matrix[..., 1, 1] - matrix[..., 0, 1] * matrix[..., 1, 0]
 
 
-def _reach(lens: Lens, focal: Array) -> float:
-    return 0.5 * max(lens.width, lens.height / lens.pixel_aspect) / float(np.median(focal))
+def _reach(lens: Lens, focal: float) -> float:
+    return 0.5 * max(lens.width, lens.height / lens.pixel_aspect) / focal
 
 
-def to_rays(pixels: Array, lens: Lens) -> Array:
-    """Pixels of the picture, seen through the lens, (T, ..., 2) to straight rays: what a pinhole would see."""
+def to_rays(pixels: Array, lens: Lens, usual: float | None = None) -> Array:
+    """Pixels of the picture, seen through the lens, (T, ..., 2) to straight rays: what a pinhole would see.
+
+    usual: the clip's median focal length, where the lens is that of a part of the clip.
+    """
     focal, scale = _scale(pixels, lens)
-    return undistort((pixels - np.array(lens.center)) / scale, lens.distortion, _reach(lens, focal))
+    return undistort((pixels - np.array(lens.center)) / scale, lens.distortion, _reach(lens, usual or float(np.median(focal))))
 
 
-def to_pixels(rays: Array, lens: Lens) -> Array:
-    """Straight rays (T, ..., 2) to pixels of the picture as the lens bends it."""
+def to_pixels(rays: Array, lens: Lens, usual: float | None = None) -> Array:
+    """Straight rays (T, ..., 2) to pixels of the picture as the lens bends it; `usual` as above."""
     focal, scale = _scale(rays, lens)
-    return distort(rays, lens.distortion, _reach(lens, focal)) * scale + np.array(lens.center)
+    return distort(rays, lens.distortion, _reach(lens, usual or float(np.median(focal)))) * scale + np.array(lens.center)
 
 
 def _scale(points: Array, lens: Lens) -> tuple[Array, Array]:

@@ -126,19 +126,28 @@ def student_weight(residuals: Array) -> Array:
     return (_STUDENT + 2.0) / (_STUDENT + np.sum(residuals**2, axis=-1))
 
 
-def align(shapes: Array, rounds: int = 4) -> tuple[Array, Array, Array, tuple[Array, Array, Array]]:
+def align(shapes: Array) -> tuple[Array, Array, Array, tuple[Array, Array, Array]]:
     """Take out of canonical shapes what is rigid: each is turned, moved and scaled onto their common mean.
 
     Landmarks that move much over the clip count little. Returns the aligned shapes (T, N, 3), their mean (N, 3), each
     landmark's spread (N,), and the motion (scales (T,), rotations (T, 3, 3), shifts (T, 3)) that was put on each shape.
     """
+    motion = similarity(shapes, *common(shapes))
+    aligned = move(shapes, motion)
+    return aligned, *_middle(aligned), motion
+
+
+def common(shapes: Array, rounds: int = 3) -> tuple[Array, Array]:
+    """What shapes (T, N, 3) are to be laid on: their mean (N, 3) without what is rigid in them, and how much each landmark counts (N,)."""
     mean, spread = np.median(shapes, axis=0), np.full(shapes.shape[1], 1e-3)
     for _ in range(rounds):
-        motion = similarity(shapes, mean, 1.0 / (spread**2 + 5e-4**2))
-        aligned = move(shapes, motion)
-        mean = np.median(aligned, axis=0)
-        spread = np.sqrt(np.mean(np.sum((aligned - mean) ** 2, axis=-1), axis=0))
-    return aligned, mean, spread, motion
+        mean, spread = _middle(move(shapes, similarity(shapes, mean, 1.0 / (spread**2 + 5e-4**2))))
+    return mean, 1.0 / (spread**2 + 5e-4**2)
+
+
+def _middle(aligned: Array) -> tuple[Array, Array]:
+    mean = np.median(aligned, axis=0)
+    return mean, np.sqrt(np.mean(np.sum((aligned - mean) ** 2, axis=-1), axis=0))
 
 
 def similarity(shapes: Array, target: Array, weights: Array) -> tuple[Array, Array, Array]:

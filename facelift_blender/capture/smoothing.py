@@ -25,7 +25,8 @@ LONGEST_BRIDGE = 0.5
 
 _MISTOLD = 6.0
 """Factor by which the pose's noise may exceed the variance that is told for it: landmarks' errors are alike nearby."""
-_ROUNDS = 10
+_ROUNDS, _SETTLED = 10, 0.01
+"""How often the stiffness is found anew at most, and the share of it that no longer matters."""
 _MOVES, _FEW = 4, 12
 """Main moves of a part that are smoothed by themselves, and frames that tell none."""
 _STRENGTH = 30.0
@@ -180,7 +181,10 @@ def smooth(values: Array, smoothing: float, weights: Array | None = None, fps: f
     for _ in range(_ROUNDS):
         path = _path(filled, weights, stiffness)
         bend = _widened(np.sum(np.diff(path, 2, axis=0) ** 2, axis=1))
-        stiffness = np.minimum(_stiffness_for(bend / (usual * noise)), strength)
+        softer = np.minimum(_stiffness_for(bend / (usual * noise)), strength)
+        if np.all(np.abs(softer - stiffness) <= _SETTLED * stiffness):
+            break
+        stiffness = softer
     return path
 
 
@@ -238,18 +242,21 @@ def _bend_table() -> tuple[Array, Array]:
 
 def _widened(bend: Array) -> Array:
     """The largest of three neighbours: an event frees the frames before and after it too."""
-    padded = np.pad(bend, 1, mode="edge")
+    padded = np.concatenate([bend[:1], bend, bend[-1:]])
     return np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
 
 
 def _path(values: Array, weights: Array, stiffness: Array) -> Array:
     """The minimiser for given weights (T,) and stiffness (T - 2,): a pentadiagonal system with a column a channel."""
-    from scipy.linalg import solveh_banded
+    from scipy.linalg.lapack import dpbsv
 
     if len(values) < 3:
         return values.copy() if np.all(weights > 0) else np.repeat(values[weights > 0][:1], len(values), axis=0)
     bands = _bands(weights + 1e-9, stiffness)
-    return solveh_banded(bands, values * (weights + 1e-9)[:, None], lower=True, check_finite=False)
+    _, path, broken = dpbsv(bands, values * (weights + 1e-9)[:, None], lower=1)
+    if broken:
+        raise np.linalg.LinAlgError("a path's system is not positive definite")
+    return path
 
 
 def _bands(weights: Array, stiffness: Array) -> Array:

@@ -7,8 +7,8 @@ adds (`head_pose`), smooths it (`smoothing`) and reads the expression (`expressi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from time import perf_counter
 from typing import Any
 
@@ -16,13 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import camera, expression, head_pose, pins, topology
-from .bundle import ClipEstimate, Prior, estimate_clip
+from .bundle import ClipEstimate, Prior, estimate_clip, key_frames, turning
 from .corrections import Corrections
+from .one_thread import one_thread
 from .smoothing import Certainty, Path, Smoothing, smooth_path
 from .take import project
 from .types import Array, Clip, Distortion, FaceLiftError, Lens, Observations, Take
 from .zoom import perspectives, zoom_curve
 
+_SAMPLE, _WINDOW, _FEW = 1000, 256, 100
+"""Frames that tell what a clip's frames have in common; that are worked on at a time; and that tell how the regressor made them."""
 _MODES = 6
 _MODE_DOUBT = 0.4
 _POINT_DOUBT = (0.0013, 0.3)
@@ -33,10 +36,13 @@ _ALIKE = 4.0
 """How much less all landmarks together tell of the head's place than if their errors were independent."""
 _LEAST_SEEN = 0.1
 _ZOOM_ROUNDS = 3
-_OWN_PROJECTION, _FEIGNED = 2e-5, 0.4
+_OWN_PROJECTION, _FEIGNED = 2e-5, 0.6
 """Metres within which landmarks are the projection of the regressor's own face, and the doubt that this casts on their perspective,
-in units of the expected one: measured on rendered clips of 24 to 50 mm, where the regressor's landmarks kept the one it was told.
+in units of the expected one: on rendered clips of 24 to 135 mm nine tenths of the regressor's perspective is the one that it was
+told, and three quarters after a second look.
 """
+_MEASURED = 40
+"""Landmarks measured in the picture too, whatever lens was told, from which on those alone are asked for the focal length."""
 _USUAL_LENS, _LENS_DOUBT, _METADATA_DOUBT = 42.0, 0.5, 0.05
 """The lens expected when nothing is known, in 35 mm equivalents, and the doubts about it and about metadata (of the logarithm)."""
 
@@ -64,6 +70,7 @@ class SolveSettings:
     still_head: bool = False
 
 
+@one_thread()
 def solve(
     raw: Observations, clip: Clip, settings: SolveSettings = SolveSettings(), actor: str = "Actor 1", provenance: Mapping[str, Any] = {}
 ) -> Take:
@@ -80,17 +87,17 @@ def solve(
         clip.width, clip.height, np.full(len(raw.frames), prior.focal), (prior.focal, prior.focal), center,
         settings.sensor_width, clip.pixel_aspect, settings.distortion, prior.source,
     )  # fmt: skip
-    sight = _Sight.of(raw, lens)
-    estimate, reference = _estimate(sight, replace(prior, feigned=_FEIGNED if _is_told_through_pose(raw) else 0.0))
+    guide = _Guide.of(raw)
+    estimate, reference = _estimate(raw, lens, guide, prior)
     focal = estimate.focal
     lens = replace(lens, focal=np.full(len(raw.frames), focal.value), focal_interval=focal.interval, focal_source=focal.source)
     if settings.zoom:
-        lens = _zoomed(sight, raw, lens, reference, clip)
+        lens = _zoomed(_Sight.of(raw, lens, guide), raw, lens, reference, clip)
     neutral = reference * _scale(reference, settings)
     warnings = [*provenance.get("warnings", ()), *estimate.warnings]
     ready = perf_counter()
     amount = Smoothing.of(settings.smoothing)
-    take = _finish(sight.through(raw, lens), raw, clip, lens, neutral, amount, actor, _cameras(raw, settings))
+    take = _finish(guide, raw, clip, lens, neutral, amount, actor, _cameras(raw, settings))
     take = _held(take) if settings.still_head else take
     stations = {"solve": (ready - started) / len(take) * 1e3, "smooth": (perf_counter() - ready) / len(take) * 1e3}
     return replace(
@@ -117,13 +124,14 @@ def resmooth(take: Take, smoothing: float | Smoothing) -> Take:
     return describe_motion(again, np.flatnonzero(~np.isin(take.frames, take.corrections.locked)))
 
 
+@one_thread()
 def resolve(take: Take, corrections: Corrections, smoothing: float | Smoothing | None = None) -> Take:
     """Every frame solved again with the take's lens and face, what is muted left out; pins are not in it."""
     amount = smoothing_of(take) if smoothing is None else Smoothing.of(smoothing)
     raw = _checked(pins.told(take.raw, corrections, pinned=False))
     still = bool(take.provenance.get("still_head"))
     cameras = np.tile(np.eye(4), (len(take), 1, 1)) if still else take.camera_poses
-    again = _finish(_Sight.of(raw, take.lens), raw, take.clip, take.lens, take.neutral, amount, take.actor, cameras)
+    again = _finish(_Guide.of(raw), raw, take.clip, take.lens, take.neutral, amount, take.actor, cameras)
     again = replace(again, raw=take.raw, provenance={**take.provenance, "smoothing": asdict(amount)})
     return _held(again) if still else again
 
@@ -138,13 +146,25 @@ def describe_motion(take: Take, rows: NDArray[np.int64]) -> Take:
     """The take with what follows from its motion told anew on some rows: expression, residuals and confidence."""
     raw = pins.told(take.raw, take.corrections)
     weights, residuals, confidence = take.weights.copy(), take.residuals.copy(), take.confidence.copy()
-    weights[rows] = expression.fit_weights(take.landmarks[rows], take.neutral)
-    errors = np.linalg.norm(project(take)[rows] - raw.landmarks_2d[rows], axis=-1)
-    counted = np.isfinite(errors) & np.isfinite(raw.covariances[rows, :, 0, 0])
-    squares = np.sum(np.where(counted, errors, 0.0) ** 2, axis=1)
-    residuals[rows] = np.sqrt(squares / np.where(counted.any(axis=1), counted.sum(axis=1), np.nan))
-    confidence[rows] = _confidence(take, raw, errors, rows)
+    for part in _windows(rows):
+        weights[part] = expression.fit_weights(take.landmarks[part], take.neutral)
+        errors = np.linalg.norm(project(take, part) - raw.landmarks_2d[part], axis=-1)
+        counted = np.isfinite(errors) & np.isfinite(raw.covariances[part, :, 0, 0])
+        squares = np.sum(np.where(counted, errors, 0.0) ** 2, axis=1)
+        residuals[part] = np.sqrt(squares / np.where(counted.any(axis=1), counted.sum(axis=1), np.nan))
+        confidence[part] = _confidence(take, raw, errors, part)
     return replace(take, weights=weights, residuals=residuals, confidence=confidence)
+
+
+def _windows(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """The rows, so many at a time that what is done with them needs little memory however long the clip is."""
+    return (rows[start : start + _WINDOW] for start in range(0, len(rows), _WINDOW))
+
+
+def _sampled(raw: Observations, most: int) -> NDArray[np.int64]:
+    """Found rows, `most` of them at most, evenly spread over the clip."""
+    rows = np.flatnonzero(raw.found)
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(int)] if len(rows) > most else rows
 
 
 def _check_settings(settings: SolveSettings) -> None:
@@ -201,25 +221,23 @@ def _checked(raw: Observations) -> Observations:
     with np.errstate(invalid="ignore"):
         ahead = raw.translations[:, 2] > 0
     found = raw.found & whole & seen & ahead
-    if found.any() and not _is_face(np.median(raw.landmarks_3d[found], axis=0)):
+    raw = replace(raw, found=found)
+    if found.any() and not _is_face(np.median(raw.landmarks_3d[_sampled(raw, _FEW)], axis=0)):
         raise FaceLiftError("The landmarks do not form a face: they lie in a row; the regressor's file may be wrong.")
     if not found.any():
         raise FaceLiftError("There is no frame with a face to solve; check the range, or that the face is large enough and not hidden.")
-    return replace(raw, found=found)
+    return raw
 
 
-def _is_told_through_pose(raw: Observations) -> bool:
-    """Whether the landmarks in the picture are the canonical ones under the regressor's own pose and focal length.
+def _told_through_pose(raw: Observations, lens: Lens) -> NDArray[np.bool_]:
+    """(N,) which landmarks in the picture are the canonical ones under the regressor's own pose and focal length.
 
-    Then their perspective is the assumed focal length's at least in part, and the motion tells less than it seems to. Asked of
-    those that no second look moves.
+    Their perspective is the assumed focal length's for the most part, and their motion tells less than it seems to.
     """
-    rows, kept = np.flatnonzero(raw.found), list(topology.region_indices("contour", "cheeks", "forehead"))
+    rows = _sampled(raw, _FEW)
     pose = head_pose.pose_from(raw.rotations[rows], raw.translations[rows], raw.assumed_focal)
-    off = head_pose.reproject(raw.landmarks_3d[rows], pose, 1.0 / raw.assumed_focal) - raw.landmarks_2d[rows]
-    off = off[:, kept]
-    stray = np.median(np.abs(off - np.median(off, axis=1, keepdims=True)), axis=(1, 2))
-    return bool(np.median(stray / pose.scales) < _OWN_PROJECTION)
+    off = head_pose.reproject(raw.landmarks_3d[rows], pose, 1.0 / raw.assumed_focal) + np.array(lens.center) - raw.landmarks_2d[rows]
+    return np.median(np.abs(off).max(axis=2) / pose.scales[:, None], axis=0) < _OWN_PROJECTION
 
 
 def _is_face(shape: Array) -> bool:
@@ -257,41 +275,47 @@ def _pupil_distance(shape: Array) -> float:
 
 
 @dataclass(frozen=True)
-class _Sight:
-    """The found frames as the solve wants them.
+class _Guide:
+    """What the regressor's canonical shapes of a clip have in common.
 
-    pixels: (F, N, 2) straightened, from the picture's centre, in units of a pixel's width.
-    own_white: (F, N, 2, 2) whitens the regressor's errors in the picture; white: those and what its shapes leave in doubt.
-    doubt: (N,) that doubt, metres. shapes: (F, N, 3) canonical, the rigid part taken out; neutral: (N, 3) of those.
-    components: (3 N, C) of their variation, largest first; deviations: (C,). pose: the regressor's, for those shapes.
+    rough and fine: where shapes are laid, (N, 3), and how much each landmark counts in that, (N,), before and after the
+    expression is taken out that is seen against `first`, (N, 3). mean, neutral: (N, 3) of the shapes so laid. doubt: (N,) metres
+    that these leave in doubt. components: (3 N, C) of their variation, largest first; deviations: (C,).
     """
 
-    pixels: Array
-    own_white: Array
-    white: Array
-    doubt: Array
-    shapes: Array
+    rough: tuple[Array, Array]
+    first: Array
+    fine: tuple[Array, Array]
+    mean: Array
     neutral: Array
+    doubt: Array
     components: Array
     deviations: Array
-    pose: head_pose.Pose
 
     @staticmethod
-    def of(raw: Observations, lens: Lens) -> _Sight:
-        rows, square = np.flatnonzero(raw.found), np.array([1.0, lens.pixel_aspect])
-        pixels = _straight(raw, lens)
-        shapes, spread, (scales, turns, shifts) = _steadied(raw.landmarks_3d[rows])
-        rotations = raw.rotations[rows] @ np.swapaxes(turns, 1, 2)
-        translations = raw.translations[rows] * scales[:, None] - np.einsum("tij,tj->ti", rotations, shifts)
-        pose = head_pose.pose_from(rotations, translations, raw.assumed_focal)
-        doubt = _POINT_DOUBT[0] + _POINT_DOUBT[1] * spread
-        own = raw.covariances[rows] / (square[:, None] * square)
-        white = head_pose.whitener(own + ((pose.scales[:, None] * doubt) ** 2)[..., None, None] * np.eye(2))
-        return _Sight(pixels, head_pose.whitener(own), white, doubt, shapes, expression.find_neutral(shapes), *_components(shapes), pose)
+    def of(raw: Observations) -> _Guide:
+        landmarks = raw.landmarks_3d[_sampled(raw, _SAMPLE)]
+        rough = head_pose.common(landmarks)
+        laid = head_pose.move(landmarks, head_pose.similarity(landmarks, *rough))
+        first = expression.find_neutral(laid)
+        still = laid - _moves(laid, first)
+        fine = head_pose.common(still)
+        shapes = head_pose.move(laid, head_pose.similarity(still, *fine))
+        mean = shapes.mean(axis=0)
+        doubt = _POINT_DOUBT[0] + _POINT_DOUBT[1] * np.sqrt(np.mean(np.sum((shapes - mean) ** 2, axis=-1), axis=0))
+        return _Guide(rough, first, fine, mean, expression.find_neutral(shapes), doubt, *_components(shapes))
 
-    def through(self, raw: Observations, lens: Lens) -> _Sight:
-        """The same frames seen through another lens."""
-        return replace(self, pixels=_straight(raw, lens))
+    def steadied(self, landmarks: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+        """Canonical landmarks (F, N, 3) without what is rigid in their motion, and the motion put on each frame.
+
+        A jaw that drops pulls the whole face's middle down: so the face is laid on the mean once as it is, and once more
+        without the expression that is then seen in it.
+        """
+        first = head_pose.similarity(landmarks, *self.rough)
+        laid = head_pose.move(landmarks, first)
+        second = head_pose.similarity(laid - _moves(laid, self.first), *self.fine)
+        shifts = second[0][:, None] * np.einsum("tij,tj->ti", second[1], first[2]) + second[2]
+        return head_pose.move(laid, second), (second[0] * first[0], second[1] @ first[1], shifts)
 
     @property
     def modes(self) -> Array:
@@ -299,26 +323,49 @@ class _Sight:
         return (self.components[:, :_MODES] * self.deviations[:_MODES] * _MODE_DOUBT).reshape(*self.neutral.shape, -1)
 
 
-def _straight(raw: Observations, lens: Lens) -> Array:
-    """(F, N, 2) where a pinhole would have seen the landmarks of the found frames, from the picture's centre."""
-    focal = lens.focal[raw.found]
-    return camera.to_rays(raw.landmarks_2d[raw.found], replace(lens, focal=focal)) * focal[:, None, None]
+def _moves(shapes: Array, neutral: Array) -> Array:
+    return expression.moves(expression.fit_weights(shapes, neutral), neutral)
 
 
-def _steadied(landmarks: Array) -> tuple[Array, Array, tuple[Array, Array, Array]]:
-    """Canonical landmarks (F, N, 3) without what is rigid in their motion, their spread (N,), and the motion put on each frame.
+@dataclass(frozen=True)
+class _Sight:
+    """Found frames as the solve wants them.
 
-    A jaw that drops pulls the whole face's middle down: so the face is laid on its mean once as it is, and once more
-    without the expression that is then seen in it.
+    pixels: (F, N, 2) straightened, from the picture's centre, in units of a pixel's width.
+    own_white: (F, N, 2, 2) whitens the regressor's errors in the picture; white: those and what its shapes leave in doubt.
+    shapes: (F, N, 3) canonical, the rigid part taken out; pose: the regressor's, for those shapes.
     """
-    rough, _, _, first = head_pose.align(landmarks)
-    neutral = expression.find_neutral(rough)
-    moves = expression.moves(expression.fit_weights(rough, neutral), neutral)
-    _, _, _, second = head_pose.align(rough - moves)
-    shapes = head_pose.move(rough, second)
-    spread = np.sqrt(np.mean(np.sum((shapes - shapes.mean(axis=0)) ** 2, axis=-1), axis=0))
-    shifts = second[0][:, None] * np.einsum("tij,tj->ti", second[1], first[2]) + second[2]
-    return shapes, spread, (second[0] * first[0], second[1] @ first[1], shifts)
+
+    guide: _Guide
+    rows: NDArray[np.int64]
+    pixels: Array
+    own_white: Array
+    white: Array
+    shapes: Array
+    pose: head_pose.Pose
+
+    @staticmethod
+    def of(raw: Observations, lens: Lens, guide: _Guide, rows: NDArray[np.int64] | None = None) -> _Sight:
+        """Rows of the raw take, all that are found if none are named."""
+        rows = np.flatnonzero(raw.found) if rows is None else rows
+        square = np.array([1.0, lens.pixel_aspect])
+        shapes, (scales, turns, shifts) = guide.steadied(raw.landmarks_3d[rows])
+        rotations = raw.rotations[rows] @ np.swapaxes(turns, 1, 2)
+        translations = raw.translations[rows] * scales[:, None] - np.einsum("tij,tj->ti", rotations, shifts)
+        pose = head_pose.pose_from(rotations, translations, raw.assumed_focal)
+        own = raw.covariances[rows] / (square[:, None] * square)
+        white = head_pose.whitener(own + ((pose.scales[:, None] * guide.doubt) ** 2)[..., None, None] * np.eye(2))
+        return _Sight(guide, rows, _straight(raw, lens, rows), head_pose.whitener(own), white, shapes, pose)
+
+    def through(self, raw: Observations, lens: Lens) -> _Sight:
+        """The same frames seen through another lens."""
+        return replace(self, pixels=_straight(raw, lens, self.rows))
+
+
+def _straight(raw: Observations, lens: Lens, rows: NDArray[np.int64]) -> Array:
+    """(F, N, 2) where a pinhole would have seen the landmarks of some rows, from the picture's centre."""
+    focal, usual = lens.focal[rows], float(np.median(lens.focal))
+    return camera.to_rays(raw.landmarks_2d[rows], replace(lens, focal=focal), usual) * focal[:, None, None]
 
 
 def _components(shapes: Array, count: int = 12) -> tuple[Array, Array]:
@@ -332,28 +379,34 @@ def _components(shapes: Array, count: int = 12) -> tuple[Array, Array]:
     return vectors[:, order], deviations[order]
 
 
-def _estimate(sight: _Sight, prior: Prior) -> tuple[ClipEstimate, Array]:
+def _estimate(raw: Observations, lens: Lens, guide: _Guide, prior: Prior) -> tuple[ClipEstimate, Array]:
     """The clip-wide solve, and the actor's neutral in the regressor's scale.
 
     Of the regressor's shapes only what this actor's face is wont to do is believed, and each frame may differ from that too.
     """
-    mean = sight.shapes.mean(axis=0)
-    apart = (sight.shapes - mean).reshape(len(sight.shapes), -1)
-    modes = (sight.components * sight.deviations * _MODE_DOUBT).reshape(*mean.shape, -1)
-    points = mean + (apart @ sight.components @ sight.components.T).reshape(sight.shapes.shape)
-    estimate = estimate_clip(sight.pixels, sight.white, points, modes, sight.pose, prior)
-    return estimate, sight.neutral + estimate.offset
+    found, told = np.flatnonzero(raw.found), _told_through_pose(raw, lens)
+    telling = None if np.sum(~told) < _MEASURED else ~told
+    pose = head_pose.pose_from(raw.rotations[found], raw.translations[found], raw.assumed_focal)
+    sure = np.median(raw.covariances[found][..., 0, 0], axis=1)
+    keys = found[key_frames(pose, np.isfinite(sure) & (sure > 0))]
+    sight = _Sight.of(raw, lens, guide, keys)
+    apart = (sight.shapes - guide.mean).reshape(len(keys), -1)
+    modes = (guide.components * guide.deviations * _MODE_DOUBT).reshape(*guide.mean.shape, -1)
+    points = guide.mean + (apart @ guide.components @ guide.components.T).reshape(sight.shapes.shape)
+    prior = replace(prior, feigned=_FEIGNED if told.any() else 0.0)
+    estimate = estimate_clip(sight.pixels, sight.white, points, modes, sight.pose, prior, turning(pose), telling)
+    return estimate, guide.neutral + estimate.offset
 
 
 def _finish(
-    sight: _Sight, raw: Observations, clip: Clip, lens: Lens, neutral: Array, amount: Smoothing, actor: str, cameras: Array
+    guide: _Guide, raw: Observations, clip: Clip, lens: Lens, neutral: Array, amount: Smoothing, actor: str, cameras: Array
 ) -> Take:
     """Pose, landmarks and expression of each frame, given what the clip shares."""
     count = len(raw.frames)
-    fit, landmarks = _each_frame(sight, neutral, lens.focal[raw.found])
     inwards = np.linalg.inv(cameras[len(cameras) // 2]) @ cameras
-    path, certainty = _timeline(raw, fit, landmarks, lens, inwards)
-    path = smooth_path(path, certainty, amount, clip.fps).rows(raw.frames - raw.frames[0])
+    path = smooth_path(*_timeline(guide, raw, lens, neutral, inwards), amount, clip.fps)
+    if len(path.translations) > count:
+        path = path.rows(raw.frames - raw.frames[0])
     path = _seen_by(np.linalg.inv(inwards), path)
     valid = np.isfinite(path.translations[:, 0])
     take = Take(
@@ -368,43 +421,46 @@ def _each_frame(sight: _Sight, neutral: Array, focal: Array) -> tuple[head_pose.
     """Poses, and landmarks (F, N, 3) that sit on the plate as far as the picture is surer than the regressor's shape."""
     fit, points, modes = _fitted(sight, neutral, focal)
     points = points + np.einsum("ndk,tk->tnd", modes, fit.coefficients)
-    doubt = _size(sight, neutral) * sight.doubt
+    doubt = _size(sight.guide, neutral) * sight.guide.doubt
     return fit, points + head_pose.strays(sight.pixels, sight.own_white, points, fit.pose, 1.0 / focal, doubt)
 
 
-def _size(sight: _Sight, neutral: Array) -> float:
+def _size(guide: _Guide, neutral: Array) -> float:
     """The actor's size in that of the regressor's face."""
-    return float(np.linalg.norm(neutral - neutral.mean(axis=0)) / np.linalg.norm(sight.neutral - sight.neutral.mean(axis=0)))
+    return float(np.linalg.norm(neutral - neutral.mean(axis=0)) / np.linalg.norm(guide.neutral - guide.neutral.mean(axis=0)))
 
 
 def _fitted(sight: _Sight, neutral: Array, focal: Array) -> tuple[head_pose.Fit, Array, Array]:
     """Poses of each frame; the points (F, N, 3) and modes (N, 3, K) that they were found with."""
-    size = _size(sight, neutral)
-    points, modes = neutral + size * (sight.shapes - sight.neutral), size * sight.modes
+    size = _size(sight.guide, neutral)
+    points, modes = neutral + size * (sight.shapes - sight.guide.neutral), size * sight.guide.modes
     points = np.where(sight.own_white.any(axis=(2, 3))[..., None], points, neutral)
     start = replace(sight.pose, scales=sight.pose.scales / size)
     return head_pose.fit_poses(sight.pixels, sight.white, points, modes, start, 1.0 / focal), points, modes
 
 
-def _timeline(raw: Observations, fit: head_pose.Fit, landmarks: Array, lens: Lens, inwards: Array) -> tuple[Path, Certainty]:
-    """What was found, laid out on every frame from the first to the last; NaN where there is nothing.
+def _timeline(guide: _Guide, raw: Observations, lens: Lens, neutral: Array, inwards: Array) -> tuple[Path, Certainty]:
+    """What is found, laid out on every frame from the first to the last; NaN where there is nothing.
 
     The head's motion is told as one camera among them sees it (`inwards`, (T, 4, 4)): only that is smooth where the camera shakes.
     """
-    places = (raw.frames - raw.frames[0])[raw.found]
+    line, count = int(raw.frames[-1] - raw.frames[0]) + 1, len(neutral)
 
-    def lay(values: Array) -> Array:
-        line = np.full((raw.frames[-1] - raw.frames[0] + 1, *values.shape[1:]), np.nan)
-        line[places] = values
-        return line
+    def laid(*shape: int) -> Array:
+        return np.full((line, *shape), np.nan)
 
-    turn = 1.0 / np.trace(fit.covariances[:, :3, :3], axis1=1, axis2=2)
-    seen = np.nan_to_num(1.0 / np.trace(raw.covariances[raw.found], axis1=2, axis2=3))
-    place = lens.focal[raw.found] ** 2 * seen.sum(axis=1)
-    certainty = Certainty(lay(turn), lay(place / _ALIKE), lay(1.0 / fit.covariances[:, 5, 5]), lay(seen))
-    path = Path(fit.pose.rotations, fit.pose.translations(lens.focal[raw.found]), landmarks)
-    path = _seen_by(inwards[raw.found], path)
-    return Path(lay(path.rotations), lay(path.translations), lay(path.landmarks)), certainty
+    path, certainty = Path(laid(3, 3), laid(3), laid(count, 3)), Certainty(laid(), laid(), laid(), laid(count))
+    for rows in _windows(np.flatnonzero(raw.found)):
+        fit, landmarks = _each_frame(_Sight.of(raw, lens, guide, rows), neutral, lens.focal[rows])
+        moved = _seen_by(inwards[rows], Path(fit.pose.rotations, fit.pose.translations(lens.focal[rows]), landmarks))
+        seen = np.nan_to_num(1.0 / np.trace(raw.covariances[rows], axis1=2, axis2=3))
+        turn = 1.0 / np.trace(fit.covariances[:, :3, :3], axis1=1, axis2=2)
+        place = lens.focal[rows] ** 2 * seen.sum(axis=1) / _ALIKE
+        at = raw.frames[rows] - raw.frames[0]
+        for goal, values in ((path, moved), (certainty, Certainty(turn, place, 1.0 / fit.covariances[:, 5, 5], seen))):
+            for part in fields(goal):
+                getattr(goal, part.name)[at] = getattr(values, part.name)
+    return path, certainty
 
 
 def _seen_by(change: Array, path: Path) -> Path:

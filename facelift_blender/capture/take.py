@@ -11,11 +11,12 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .camera import to_pixels
 from .corrections import Corrections, Mute, Pin
@@ -42,12 +43,12 @@ _FINITE_WHERE_VALID = ("rotations", "translations", "landmarks", "weights")
 _KINDS = {"frames": "iu", "valid": "b", "observable": "b", "raw.frames": "iu", "raw.found": "b"}
 
 
-def project(take: Take) -> Array:
-    """The solved landmarks on the plate: (T, N, 2) pixels, through pose, lens and distortion; NaN where the take is not valid."""
-    camera = take.landmarks @ np.swapaxes(take.rotations, 1, 2) + take.translations[:, None]
+def project(take: Take, rows: NDArray[np.int64] | slice = slice(None)) -> Array:
+    """The solved landmarks on the plate: (T, N, 2) pixels of some rows, through pose, lens and distortion; NaN where not valid."""
+    camera = take.landmarks[rows] @ np.swapaxes(take.rotations[rows], 1, 2) + take.translations[rows][:, None]
     depth = np.where(camera[..., 2:] > 0, camera[..., 2:], np.nan)
-    pixels = to_pixels(camera[..., :2] / depth, take.lens)
-    pixels[~take.valid] = np.nan
+    pixels = to_pixels(camera[..., :2] / depth, replace(take.lens, focal=take.lens.focal[rows]), float(np.median(take.lens.focal)))
+    pixels[~take.valid[rows]] = np.nan
     return pixels
 
 

@@ -20,7 +20,7 @@ def estimate(performance: Performance, prior: bundle.Prior | None = None) -> bun
     take = make_take(performance)
     prior = prior or solve._prior(take.clip, solve.SolveSettings())
     lens = replace(take.lens, focal=np.full(len(take), prior.focal))
-    return solve._estimate(solve._Sight.of(take.raw, lens), prior)[0]
+    return solve._estimate(take.raw, lens, solve._Guide.of(take.raw), prior)[0]
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_picture_scaled_scales_the_focal_length() -> None:
 def test_slopes_of_all_unknowns_against_finite_differences() -> None:
     """The reduced gradient is zero where the cost is least: moving any shared unknown raises the cost."""
     take = make_take(replace(TURNING, frames=12))
-    sight = solve._Sight.of(take.raw, take.lens)
-    problem = bundle._Problem.of(sight.pixels, sight.white, sight.shapes, sight.modes, sight.pose)
+    sight = solve._Sight.of(take.raw, take.lens, solve._Guide.of(take.raw))
+    problem = bundle._Problem.of(sight.pixels, sight.white, sight.shapes, sight.guide.modes, sight.pose)
     prior = bundle.Prior(1500.0, 0.5, "prior")
     state = bundle._adjust(problem, bundle._start(problem, sight.pose), prior, 2)
     normal = bundle._normal(problem, state, prior)
@@ -113,9 +113,7 @@ def test_key_frames_are_the_different_ones() -> None:
     angles = np.zeros((400, 3))
     angles[[50, 150, 250, 350], 1] = 0.3, 0.4, 0.5, 0.6
     pose = Pose(FRONTAL @ rotation(angles), np.zeros((400, 2)), np.full(400, 2000.0))
-    white = np.ones((400, 150, 2, 2))
-    white[50] = 0.0
-    rows = bundle.key_frames(pose, white)
+    rows = bundle.key_frames(pose, np.arange(400) != 50)
     assert {150, 250, 350} <= set(rows)
     assert 50 not in rows
     assert len(rows) <= 96
