@@ -162,17 +162,23 @@ class FACELIFT_OT_export_fbx(_ExportTake, bpy.types.Operator):
     title = "Another Blender writes the FBX"
 
     def gather(self, context: bpy.types.Context) -> job.Work:
-        from ...exports.parcel import pack
-        from ...exports.scene_files import export_fbx
-        from ..elsewhere import write_elsewhere
-
         collection, path = find_take(context), Path(self.filepath)
         if bpy.app.background:
+            from ...exports.scene_files import export_fbx
+
             export_fbx(collection, path)
             return lambda _running: True
+        from ...exports.parcel import pack
+
         parcel = Path(tempfile.mkdtemp(prefix="facelift-", dir=bpy.app.tempdir))
         pack(collection, context.scene, parcel)
-        return lambda running: write_elsewhere(parcel, path, lambda: running.stopping)
+
+        def work(running: job.Job) -> bool:
+            from ..elsewhere import write_elsewhere
+
+            return write_elsewhere(parcel, path, lambda: running.stopping)
+
+        return work
 
 
 class FACELIFT_OT_export_livelink(_ExportTake, bpy.types.Operator):
