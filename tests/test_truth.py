@@ -25,8 +25,8 @@ SOLVER = {
 """Limits of the errors from true pixels with noise (1 px, correlated in space and time): the solver alone."""
 
 ROAD = {
-    "focal length": 14.0, "head rotation": 3.7, "depth, given the focal": 1.6, "inner face": 4.8, "inner face, motion only": 2.2,
-    "weights, observable": 0.088, "on the plate": 2.4,
+    "focal length": 14.0, "head rotation": 3.4, "depth, given the focal": 1.5, "inner face": 4.5, "inner face, motion only": 2.0,
+    "weights, observable": 0.08, "on the plate": 2.0,
 }  # fmt: skip
 """Limits of the errors from the clip's pixels: the whole road with the weights as they are."""
 
