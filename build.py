@@ -196,7 +196,9 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    return run([make_environment("bench", "3.11", REQUIREMENTS / "bench.txt"), "-m", "models.benchmark", *arguments.rest], ROOT)
+    told = {"-h", "--help"} & set(arguments.rest)  # help needs no environment
+    python = sys.executable if told else make_environment("bench", "3.11", REQUIREMENTS / "bench.txt")
+    return run([python, "-m", "models.benchmark", *arguments.rest], ROOT)
 
 
 # ---------------------------------------------------------------- the extension's zip
@@ -326,7 +328,7 @@ def parser() -> argparse.ArgumentParser:
 
     def verb(function: Callable[[argparse.Namespace], int], name: str, text: str, passes_on: bool = False) -> argparse.ArgumentParser:
         sub = verbs.add_parser(
-            name, help=text, description=text, allow_abbrev=False, add_help=function not in (demo, track, retarget, predict, shots)
+            name, help=text, description=text, allow_abbrev=False, add_help=function not in (demo, track, retarget, predict, shots, bench)
         )
         sub.set_defaults(function=function, passes_on=passes_on)
         return sub
