@@ -25,7 +25,8 @@ class Estimate:
     """What the regressor says of one face in one picture.
 
     landmarks_2d: (N, 2) pixels of the picture: the projection of landmarks_3d (N, 3), canonical metres, under rotation (3, 3)
-    and translation (3,) metres, canonical to camera. covariances: (N, 2, 2) pixels squared. score: 0 to 1 that this is a face.
+    and translation (3,) metres, canonical to camera, or what a second look measured in its stead.
+    covariances: (N, 2, 2) pixels squared. score: 0 to 1 that this is a face.
     """
 
     landmarks_2d: Array
