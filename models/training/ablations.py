@@ -23,7 +23,7 @@ from .labels import labelled68
 from .regressor import RegressorConfig
 from .train import TrainConfig, train
 
-SMALL = RegressorConfig(picture=96, width=144, heads=6, encoder=3, decoder=2)
+SMALL = RegressorConfig(picture=96)
 TOLD = ("NMLC, full, model", "NMLC, contour, model", "rotation, degrees, yaw 0-30", "canonical, mm, yaw 0-30", "helen, full, model")
 
 

@@ -27,17 +27,23 @@ OCTAVES = 4
 class RegressorConfig:
     """Sizes of the network. `picture`: side of the input in pixels, a multiple of 16.
 
-    `encoder`: transformer blocks over the image tokens; `convolutions`: residual ones before them, for a backbone that only convolves.
+    `stem`: channels of its stages. `encoder`: transformer blocks over the image tokens; `convolutions`: residual ones before them,
+    for a backbone that only convolves. `hidden`: of the blocks' perceptrons, in widths.
     """
 
     picture: int = 128
-    width: int = 192
-    heads: int = 6
+    width: int = 128
+    heads: int = 4
+    stem: tuple[int, int, int] = (24, 48, 96)
+    hidden: int = 2
     convolutions: int = 0
-    encoder: int = 4
-    decoder: int = 3
+    encoder: int = 3
+    decoder: int = 2
     pose_tokens: int = 4
     landmarks: int = COUNT
+
+
+SIZES = {"compact": RegressorConfig(), "large": RegressorConfig(width=192, heads=6, stem=(32, 64, 128), hidden=3, encoder=4, decoder=3)}
 
 
 class Prediction(NamedTuple):
@@ -53,37 +59,47 @@ class Prediction(NamedTuple):
     presence: Tensor
 
 
+class Linear(nn.Linear):
+    """A linear layer over tokens (B, N, width), as one product with its bias: half the cost of product and sum where it is exported."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        if tokens.dim() == 2:
+            return super().forward(tokens)
+        return super().forward(tokens.reshape(-1, self.in_features)).view(-1, int(tokens.shape[1]), self.out_features)
+
+
 class Attention(nn.Module):
     """Multi-head attention written out: the fused one is slow backwards on CPU in bfloat16."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
-        self.out = nn.Linear(width, width)
+        self.query = Linear(width, width)
+        self.key_value = Linear(width, 2 * width)
+        self.out = Linear(width, width)
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
-        batch, count, width = tokens.shape
-        query = self.query(tokens).view(batch, count, self.heads, -1).transpose(1, 2)
-        key, value = self.key_value(context).view(batch, context.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        weights = (query @ key.transpose(2, 3) * (width // self.heads) ** -0.5).softmax(dim=-1)
-        return self.out((weights @ value).transpose(1, 2).reshape(batch, count, width))
+        count, width, others = int(tokens.shape[1]), self.out.out_features, int(context.shape[1])
+        share = width // self.heads
+        query = (self.query(tokens) * share**-0.5).view(-1, count, self.heads, share).transpose(1, 2)
+        key, value = self.key_value(context).view(-1, others, 2, self.heads, share).permute(2, 0, 3, 1, 4)
+        weights = (query @ key.transpose(2, 3)).softmax(dim=-1)
+        return self.out((weights @ value).transpose(1, 2).reshape(-1, count, width))
 
 
 def perceptron(width: int, hidden: int, out: int) -> nn.Sequential:
     """Two linear layers with a GELU between."""
-    return nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, out))
+    return nn.Sequential(Linear(width, hidden), nn.GELU(), Linear(hidden, out))
 
 
 class Block(nn.Module):
     """Self-attention, cross-attention where there is a context, perceptron; normalised before, added after."""
 
-    def __init__(self, width: int, heads: int, crosses: bool) -> None:
+    def __init__(self, width: int, heads: int, hidden: int, crosses: bool) -> None:
         super().__init__()
         self.own_norm, self.own = nn.LayerNorm(width), Attention(width, heads)
         self.cross_norm, self.cross = (nn.LayerNorm(width), Attention(width, heads)) if crosses else (None, None)
-        self.mlp_norm, self.mlp = nn.LayerNorm(width), perceptron(width, 3 * width, width)
+        self.mlp_norm, self.mlp = nn.LayerNorm(width), perceptron(width, hidden * width, width)
 
     def forward(self, tokens: Tensor, context: Tensor | None = None) -> Tensor:
         normed = self.own_norm(tokens)
@@ -93,14 +109,15 @@ class Block(nn.Module):
         return tokens + self.mlp(self.mlp_norm(tokens))
 
 
-def stem(width: int) -> tuple[nn.Sequential, nn.Sequential, nn.Sequential]:
-    """(B, 3, S, S) -> (B, 64, S/4, S/4) -> (B, 128, S/8, S/8) -> (B, width, S/16, S/16)."""
+def stem(fine: int, middle: int, coarse: int, width: int) -> tuple[nn.Sequential, nn.Sequential, nn.Sequential]:
+    """(B, 3, S, S) -> (B, middle, S/4, S/4) -> (B, coarse, S/8, S/8) -> (B, width, S/16, S/16)."""
 
     def stage(*layers: tuple[int, int, int]) -> nn.Sequential:
         rows = [(nn.Conv2d(a, b, 3, stride, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU()) for a, b, stride in layers]
         return nn.Sequential(*(part for row in rows for part in row))
 
-    return stage((3, 32, 2), (32, 64, 2), (64, 64, 1)), stage((64, 128, 2), (128, 128, 1)), stage((128, width, 2))
+    first = stage((3, fine, 2), (fine, middle, 2), (middle, middle, 1))
+    return first, stage((middle, coarse, 2), (coarse, coarse, 1)), stage((coarse, width, 2))
 
 
 class Residual(nn.Module):
@@ -140,18 +157,18 @@ class Regressor(nn.Module):
         super().__init__()
         self.config = config
         width, count = config.width, config.landmarks
-        self.fine, self.middle, self.coarse = stem(width)
+        self.fine, self.middle, self.coarse = stem(*config.stem, width)
         self.coarse.extend(Residual(width) for _ in range(config.convolutions))
         self.place = nn.Parameter(waves(config.picture // 16, width))
         self.lens = perceptron(1, width, width)
         self.summary = summary(width, (config.picture // 16) ** 2)
         self.first_pose = perceptron(width, width, 10)
         self.first_shape = nn.Linear(width, count * 3)
-        self.local = nn.ModuleList(nn.Linear(64 + 128 + 4 * OCTAVES, width) for _ in range(config.decoder))
-        self.encoder = nn.ModuleList(Block(width, config.heads, False) for _ in range(config.encoder))
+        self.local = nn.ModuleList(Linear(sum(config.stem[1:]) + 4 * OCTAVES, width) for _ in range(config.decoder))
+        self.encoder = nn.ModuleList(Block(width, config.heads, config.hidden, False) for _ in range(config.encoder))
         self.encoded = nn.LayerNorm(width)
         self.tokens = nn.Parameter(torch.randn(1, count + config.pose_tokens, width) * 0.5)
-        self.decoder = nn.ModuleList(Block(width, config.heads, True) for _ in range(config.decoder))
+        self.decoder = nn.ModuleList(Block(width, config.heads, config.hidden, True) for _ in range(config.decoder))
         self.decoded = nn.LayerNorm(width)
         self.point_head = perceptron(width, width, 3)
         self.noise_head = perceptron(width, width, 3)
@@ -202,7 +219,7 @@ class Regressor(nn.Module):
 
 
 def look(fine: Tensor, middle: Tensor, guess: Prediction, focal: Tensor) -> Tensor:
-    """(B, N, 64 + 128 + 4 OCTAVES): what the stem saw where a guess puts each landmark, and where that is; no gradient to the guess."""
+    """(B, N, two stages of the stem + 4 OCTAVES): what the stem saw where a guess puts each landmark, and where that is; no gradient to the guess."""
     with torch.no_grad():
         points = project(guess.landmarks, guess.rotation, guess.translation, focal) * 2.0 - 1.0
         angles = (points[..., None] * (torch.pi / 2) * 2.0 ** torch.arange(OCTAVES)).flatten(2)

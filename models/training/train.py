@@ -18,7 +18,7 @@ from . import paths, processes
 from .batches import Half, prefetched
 from .export import load_weights
 from .losses import LossConfig, multi_frame_loss, multi_view_loss
-from .regressor import Prediction, Regressor, RegressorConfig
+from .regressor import SIZES, Prediction, Regressor, RegressorConfig
 from .run_folder import Progress, follow, keep_training, save_whole, say, write_config
 from .store import Store
 
@@ -158,11 +158,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=TrainConfig.batch)
     parser.add_argument("--halves", choices=("both", "views", "frames"), default="both")
     parser.add_argument("--identities", type=int, default=0, help="of the views; 0 for all")
+    parser.add_argument("--size", choices=tuple(SIZES), default="compact", help="of the network")
     parser.add_argument("--run", default="regressor", help="folder of the run, under the set's")
     parser.add_argument("--from-weights", type=Path, help="a .safetensors file to start from where there is no checkpoint")
     arguments = parser.parse_args()
     chosen = {name: getattr(arguments, name) for name in ("name", "steps", "rate", "batch", "halves", "identities")}
-    config = TrainConfig(**chosen)
+    config = TrainConfig(**chosen, regressor=SIZES[arguments.size])
     data = paths.RUNS / arguments.name
     with processes.joined():
         train(config, data, data / arguments.run, arguments.from_weights)
