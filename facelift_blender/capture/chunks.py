@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +23,7 @@ from .npz import DAMAGE, read_arrays
 from .topology import COUNT
 from .tracker import Tracker, fingerprint
 from .types import FaceLiftError, Image
+from .whole_files import replacing
 
 if TYPE_CHECKING:
     from .landmarks import Estimate
@@ -135,16 +134,8 @@ class Chunks:
         arrays |= {name: np.array([getattr(row[2], name) for row in rows], float) for name in _COLUMNS}
         packed = io.BytesIO()
         np.savez(packed, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(packed.getbuffer())
-            os.replace(part, path)
-        except OSError as error:
-            with suppress(OSError):
-                part.unlink()
-            reason = error.strerror or error
-            raise FaceLiftError(f"{path.parent} cannot be written ({reason}): make room, or choose another folder.") from error
+        with replacing(path) as temporary:
+            temporary.write_bytes(packed.getbuffer())
 
 
 def _picture(tracker: Tracker, frame: int) -> Image | None:

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
@@ -18,6 +16,7 @@ from .camera import to_pixels
 from .footage import read_frames
 from .topology import CONTOUR_LINES, IRIS_CENTERS
 from .types import Array, FaceLiftError, Image, Take
+from .whole_files import replacing
 
 WIRE = (40, 150, 225)
 LINE = (255, 255, 255)
@@ -64,7 +63,7 @@ def write_sheet(take: Take, path: str | Path, frames: int = 4, width: int = 1600
     tiles += [np.full_like(tiles[0], PAPER)] * (-len(tiles) % columns)
     rows = [np.hstack(tiles[first : first + columns]) for first in range(0, len(tiles), columns)]
     encoded = cv2.imencode(".png", cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 6])[1]
-    with _replacing(Path(path)) as part:
+    with replacing(Path(path), make_folder=False) as part:
         part.write_bytes(encoded.tobytes())
 
 
@@ -76,7 +75,7 @@ def write_video(take: Take, path: str | Path, least_height: int = 540) -> None:
     scale = max(1.0, min(least_height / take.clip.height, 3.0))
     first, last = int(take.frames[0]), int(take.frames[-1])
     rows = {int(frame): index for index, frame in enumerate(take.frames)}
-    with _replacing(Path(path)) as part:
+    with replacing(Path(path), make_folder=False) as part:
         plates = ((frame, image) for frame, image in read_frames(take.clip, first, last) if frame in rows)
         _encode(((frame - first, draw_take(image, take, rows[frame], scale)) for frame, image in plates), take.clip.fps, part)
 
@@ -254,16 +253,3 @@ def _encode(frames: Iterator[tuple[int, Image]], fps: float, path: Path) -> None
             container.mux(stream.encode(picture))
         if stream is not None:
             container.mux(stream.encode())
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside the target, put in its place when all is written. Raises FaceLiftError."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        os.replace(part, path)
-    except OSError as error:
-        raise FaceLiftError(f"{path} cannot be written ({error.strerror}); choose a folder that can be written to.") from None
-    finally:
-        part.unlink(missing_ok=True)

@@ -4,27 +4,17 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from ..capture.types import FaceLiftError
+from ..capture.whole_files import replacing
 
 
 def write_whole(text: str, path: Path) -> None:
-    """Put a text in place whole or not at all. Raises FaceLiftError when it cannot be written."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise FaceLiftError(
-            f"{path} cannot be written ({error.strerror or error}): make room, or choose a folder that you may write to."
-        ) from error
+    """Put a text in place whole or not at all, in a folder that is there. Raises FaceLiftError when it cannot be written."""
+    with replacing(path, make_folder=False) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_bounded(path: Path, largest: int, kind: str, too_large: str) -> Any:
