@@ -18,6 +18,7 @@ from facelift_blender.capture.types import Array, Image
 
 from .heads import Camera
 from .store import SIZE, Store, decode
+from .turning import turned
 
 _ACROSS = np.diag([-1.0, 1.0, 1.0])
 Row = dict[str, Array]
@@ -28,11 +29,18 @@ class Half:
     """One half of the training set: samples of one store or several, or a `share` of them, drawn at random.
 
     A store counts by the square root of its size: a small one of another kind is not drowned by a large one. `identities`: only
-    the first so many lifted faces, 0 for all.
+    the first so many lifted faces, 0 for all. `mean`: (N, 3) canonical, by whose depth faces known in 2D are turned; none to leave them.
     """
 
     def __init__(
-        self, folders: list[Path], picture: int, seed: int, negatives: float = 0.0, share: slice = slice(None), identities: int = 0
+        self,
+        folders: list[Path],
+        picture: int,
+        seed: int,
+        negatives: float = 0.0,
+        share: slice = slice(None),
+        identities: int = 0,
+        mean: Array | None = None,
     ) -> None:
         stores = [Store(folder).open() for folder in folders]
         self.pictures = [pictures for pictures, _ in stores]
@@ -41,7 +49,7 @@ class Half:
         self.index = (index if identities == 0 else self._of_identities(index, identities))[share]
         owners = np.array([store for store, _ in self.index])
         self.chances = np.cumsum(np.bincount(owners)[owners] ** -0.5)
-        self.picture, self.negatives = picture, negatives
+        self.picture, self.negatives, self.mean = picture, negatives, mean
         self.seed, self.random = seed, np.random.default_rng(seed)
 
     def _of_identities(self, index: list[tuple[int, int]], count: int) -> list[tuple[int, int]]:
@@ -60,6 +68,8 @@ class Half:
             camera = Camera(float(row["focal"]), (SIZE / 2, SIZE / 2), row["rotation"], row["translation"])
             row["points"] = camera.project(row["landmarks"])
         else:
+            if self.mean is not None and random.random() < 0.4:
+                image, row["points"] = turned(image, row["points"], float(row["focal"]), self.mean, random)
             row["focal"] = row["focal"] * np.exp(random.uniform(-0.2, 0.2))
             if random.random() < 0.7:
                 image, row["points"] = bent(image, row["points"], random)

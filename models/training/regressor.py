@@ -219,7 +219,7 @@ class Regressor(nn.Module):
 
 
 def look(fine: Tensor, middle: Tensor, guess: Prediction, focal: Tensor) -> Tensor:
-    """(B, N, two stages of the stem + 4 OCTAVES): what the stem saw where a guess puts each landmark, and where that is; no gradient to the guess."""
+    """(B, N, channels + 4 OCTAVES): what the stem saw where a guess puts each landmark, and where that is; no gradient to the guess."""
     with torch.no_grad():
         points = project(guess.landmarks, guess.rotation, guess.translation, focal) * 2.0 - 1.0
         angles = (points[..., None] * (torch.pi / 2) * 2.0 ** torch.arange(OCTAVES)).flatten(2)

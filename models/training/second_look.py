@@ -20,9 +20,10 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from facelift_blender.capture.second_look import COLUMNS, KINDS, OUTPUTS
 from facelift_blender.capture.topology import MIRROR
-from facelift_blender.capture.types import Array
+from facelift_blender.capture.types import Array, Image
 
 from . import paths
+from .acting import acted
 from .batches import wear
 from .export import register
 from .losses import laplacian_likelihood
@@ -34,6 +35,8 @@ PLACE, SIZE, ROLL, SHAPE = 0.04, 0.08, 0.06, 0.04
 """Deviations of a patch's place (in sides), size (logarithm), roll (radians), and of the shear and stretch of what it shows."""
 SHUT_COUNTS = 4.0
 """How often a shut eye is drawn for an open one."""
+ACTED = 0.5
+"""How many of the patches that face the camera are made to act."""
 SHARES: Mapping[str, float] = {"photographs": 0.3, "clips": 0.12, "views": 0.13, "views_portraits_b": 0.2, "portraits_near": 0.25}
 """How much each part of the patches counts."""
 
@@ -85,10 +88,18 @@ class Draws(IterableDataset):
         matrix = _placed(random, self.size, mirrored=KINDS[kind].name != "eye" and random.random() < 0.5)
         order = self.orders[kind] if np.linalg.det(matrix[:, :2]) < 0 else np.arange(OUTPUTS)
         border = cv2.BORDER_REFLECT_101 if random.random() < 0.7 else cv2.BORDER_CONSTANT
-        picture = cv2.warpAffine(np.asarray(patches.pictures[k]), matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=border)
-        stored = in_cut(np.asarray(patches.points[k])[order])
-        points = (stored @ matrix[:, :2].T + matrix[:, 2]) / self.size
-        return wear(picture, random).transpose(2, 0, 1) / np.float32(255.0), points, np.asarray(patches.trust[k])[order]
+        picture, points, trust = self._played(patches, k, kind)
+        picture = cv2.warpAffine(picture, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=border)
+        points = (points[order] @ matrix[:, :2].T + matrix[:, 2]) / self.size
+        return wear(picture, random).transpose(2, 0, 1) / np.float32(255.0), points, trust[order]
+
+    def _played(self, patches: Patches, k: int, kind: int) -> tuple[Image, Array, Array]:
+        """A stored patch, its points (OUTPUTS, 2) in pixels of it and their trust (OUTPUTS,), as it is or made to act."""
+        picture, trust = np.asarray(patches.pictures[k]), np.array(patches.trust[k])
+        points, columns = in_cut(np.asarray(patches.points[k], float)), COLUMNS[KINDS[kind].name]
+        if trust[columns].mean() > 0.6 and self.random.random() < ACTED:
+            picture, points[columns], trust[columns] = acted(picture, kind, points[columns], trust[columns], self.random)
+        return picture, points, trust
 
     def __iter__(self) -> Iterator[list[Tensor]]:
         worker = get_worker_info()

@@ -144,7 +144,8 @@ def train(config: TrainConfig, data: Path, folder: Path, weights: Path | None = 
     run.begin(data / "views", weights)
     seed = config.seed + run.step + 1000 * processes.rank()
     views = Half(sorted(data.glob("views*")), config.regressor.picture, seed + 1, share=processes.share(), identities=config.identities)
-    frames = Half(sorted(data.glob("frames*")), config.regressor.picture, seed + 2, negatives=0.08, share=processes.share())
+    mean = run.network.mean.double().numpy()
+    frames = Half(sorted(data.glob("frames*")), config.regressor.picture, seed + 2, 0.08, processes.share(), mean=mean)
     say(f"{len(views.index)} views, {len(frames.index)} frames, from step {run.step}")
     keep_training(run, iter(prefetched(views, frames, config.batch, config.workers)), config.minutes_between)
     return run
