@@ -10,6 +10,7 @@ here, too.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from .crops import Box
 from .landmarks import Estimate, shrunk_window
@@ -69,6 +71,14 @@ class Region:
 
 REGIONS: Final = (Region(KINDS[0], False), Region(KINDS[0], True), Region(KINDS[1], False), Region(KINDS[2], False))
 
+_COUNTS: Final = np.array([len(region.landmarks) for region in REGIONS])
+_ROWS: Final = np.concatenate([region.landmarks for region in REGIONS])
+_FIRST: Final = np.cumsum(_COUNTS) - _COUNTS
+_OF: Final = np.repeat(np.arange(len(REGIONS)), _COUNTS)
+_COLUMNS: Final = np.concatenate([np.arange(OUTPUTS)[COLUMNS[region.kind.name]] for region in REGIONS])
+"""The regions' landmarks, one region after the other: where each begins, whose each is, and where the network tells of it."""
+_NORMALS: Final = np.array([region.normal for region in REGIONS])
+
 _TURNED_AWAY, _SEEN = 0.15, 0.4
 """Cosines between a region's normal and the way to the camera: up to the first it is not looked at, from the second it counts in full."""
 
@@ -76,6 +86,7 @@ _FIRST_DOUBT, _IRIS_DOUBT = 4.0, 100.0
 """By how much the first look's covariances are too small beside the second's (its landmarks err together), and those of its irises,
 which hardly move: measured on hand-labelled photographs and rendered clips.
 """
+_DOUBTS: Final = np.where(np.isin(_ROWS, region_indices("irises")), _IRIS_DOUBT, _FIRST_DOUBT)
 
 
 @dataclass(frozen=True)
@@ -91,8 +102,8 @@ class Patch:
     @property
     def turn(self) -> Array:
         """(2, 2) the picture's directions to the patch's, no scale."""
-        c, s = np.cos(self.roll), np.sin(self.roll)
-        return np.diag([-1.0 if self.mirrored else 1.0, 1.0]) @ np.array([[c, s], [-s, c]])
+        c, s, flip = math.cos(self.roll), math.sin(self.roll), -1.0 if self.mirrored else 1.0
+        return np.array([[flip * c, flip * s], [-s, c]])
 
     def to_patch(self, points: Array) -> Array:
         """(..., 2) pixels of the picture -> sides of the patch."""
@@ -104,8 +115,10 @@ class Patch:
 
     def matrix(self, size: int) -> Array:
         """(2, 3) pixels of the picture to those of a cut `size` pixels wide."""
-        linear = self.turn * (size / self.side)
-        return np.hstack([linear, (np.full(2, size / 2) - linear @ [self.x, self.y])[:, None]])
+        matrix = np.empty((2, 3))
+        matrix[:, :2] = self.turn * (size / self.side)
+        matrix[:, 2] = size / 2 - matrix[:, :2] @ (self.x, self.y)
+        return matrix
 
     def cut(self, image: Image, size: int) -> Image:
         """(size, size, 3); what is much larger is first shrunk by whole factors, so that it does not alias."""
@@ -119,32 +132,43 @@ class Patch:
 _CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
 
 
-def patch_of(estimate: Estimate, region: Region) -> Patch:
-    """Where to look for a region: about the middle of its landmarks, as upright as the head, as large as the head is there."""
-    rows = region.landmarks
-    seen, shape = estimate.landmarks_2d[rows], (estimate.landmarks_3d[rows] @ estimate.rotation.T)[:, :2]
-    scale = np.sqrt(np.var(seen, axis=0).sum() / max(np.var(shape, axis=0).sum(), 1e-12))
-    roll = float(np.arctan2(estimate.rotation[0, 1], -estimate.rotation[1, 1]))
-    upright = Patch(0.0, 0.0, 1.0, roll, region.mirrored)
+def placed(estimate: Estimate) -> list[Patch]:
+    """Where to look for each region: about the middle of its landmarks, as upright as the head, as large as the head is there."""
+    roll = math.atan2(estimate.rotation[0, 1], -estimate.rotation[1, 1])
+    upright = Patch(0.0, 0.0, 1.0, roll, False)
+    seen, shape = estimate.landmarks_2d[_ROWS], estimate.landmarks_3d[_ROWS] @ estimate.rotation[:2].T
+    scales = np.sqrt(_spread(seen) / np.maximum(_spread(shape), 1e-12))
     level = upright.to_patch(seen)
-    x, y = upright.to_picture((level.min(axis=0) + level.max(axis=0)) / 2)
-    return Patch(float(x), float(y), float(scale) * region.kind.side, roll, region.mirrored)
+    middles = upright.to_picture((np.minimum.reduceat(level, _FIRST) + np.maximum.reduceat(level, _FIRST)) / 2)
+    return [
+        Patch(x, y, scale * region.kind.side, roll, region.mirrored)
+        for region, (x, y), scale in zip(REGIONS, middles.tolist(), scales.tolist(), strict=True)
+    ]
 
 
-def facing(estimate: Estimate, region: Region) -> float:
-    """Cosine between the region's normal and the way from it to the camera."""
-    centre = estimate.rotation @ estimate.landmarks_3d[region.landmarks].mean(axis=0) + estimate.translation
-    return float(-(estimate.rotation @ region.normal) @ centre / max(float(np.linalg.norm(centre)), 1e-9))
+def _means(values: Array) -> Array:
+    """(R, D) means of the regions' rows (M, D)."""
+    return np.add.reduceat(values, _FIRST) / _COUNTS[:, None]
 
 
-def trust(estimate: Estimate, region: Region, patch: Patch, image: Image) -> float:
-    """0 to 1: nothing for a region that is turned away, less than 4 pixels large or whose middle is off the picture."""
+def _spread(points: Array) -> Array:
+    """(R,) variance of each region's points (M, D), all axes together."""
+    return _means((points - _means(points)[_OF]) ** 2).sum(axis=1)
+
+
+def facing(estimate: Estimate) -> Array:
+    """(R,) cosines between the regions' normals and the way from each to the camera."""
+    centres = _means(estimate.landmarks_3d[_ROWS]) @ estimate.rotation.T + estimate.translation
+    towards = -np.sum(_NORMALS @ estimate.rotation.T * centres, axis=1)
+    return towards / np.maximum(np.linalg.norm(centres, axis=1), 1e-9)
+
+
+def trust(estimate: Estimate, patches: Sequence[Patch], image: Image) -> Array:
+    """(R,) 0 to 1: nothing for a region that is turned away, less than 4 pixels large or whose middle is off the picture."""
     height, width = image.shape[:2]
-    inside = 0 <= patch.x <= width and 0 <= patch.y <= height
-    if not inside or not 4.0 <= patch.side < 1e6:
-        return 0.0
-    level = float(np.clip((facing(estimate, region) - _TURNED_AWAY) / (_SEEN - _TURNED_AWAY), 0.0, 1.0))
-    return level * level * (3.0 - 2.0 * level)
+    good = [0 <= patch.x <= width and 0 <= patch.y <= height and 4.0 <= patch.side < 1e6 for patch in patches]
+    level = np.clip((facing(estimate) - _TURNED_AWAY) / (_SEEN - _TURNED_AWAY), 0.0, 1.0)
+    return good * level * level * (3.0 - 2.0 * level)
 
 
 class SecondLook:
@@ -166,56 +190,67 @@ class SecondLook:
 
     def __call__(self, image: Image, estimates: Sequence[Estimate]) -> list[Estimate]:
         """The estimates with regions looked at again; all patches of all faces go through the network together."""
-        refined = list(estimates)
-        for sight in self.measure(image, estimates):
-            refined[sight.face] = fused(refined[sight.face], sight)
-        return refined
+        return [fused(estimate, sight) for estimate, sight in zip(estimates, self.measure(image, estimates), strict=True)]
 
     def measure(self, image: Image, estimates: Sequence[Estimate]) -> list[Sight]:
-        """What it sees of each region that can be seen, by itself."""
-        looks = [
-            (k, region, patch, share)
-            for k, estimate in enumerate(estimates)
-            for region in REGIONS
-            if (share := trust(estimate, region, patch := patch_of(estimate, region), image)) > 0.0
-        ]
-        if not looks:
-            return []
-        pictures = np.stack([patch.cut(image, self.size).transpose(2, 0, 1) for _, _, patch, _ in looks]).astype(np.float32)
-        points, cholesky = self.session.run(("points", "cholesky"), {"pictures": pictures * np.float32(1 / 255)})
-        return [
-            Sight(k, region, share, *measured(patch, *(part[row, COLUMNS[region.kind.name]].astype(float) for part in (points, cholesky))))
-            for row, (k, region, patch, share) in enumerate(looks)
-        ]
+        """For each estimate what it sees of the regions that can be seen, by itself."""
+        patches = [placed(estimate) for estimate in estimates]
+        shares = [trust(estimate, four, image) for estimate, four in zip(estimates, patches, strict=True)]
+        seen = [(face, k) for face, share in enumerate(shares) for k in np.flatnonzero(share)]
+        told = np.full((len(estimates), len(REGIONS)), -1)
+        for row, place in enumerate(seen):
+            told[place] = row
+        points, cholesky = self._run(image, [patches[face][k] for face, k in seen])
+        return [_sight(*one, points, cholesky) for one in zip(patches, shares, told, strict=True)]
+
+    def _run(self, image: Image, patches: Sequence[Patch]) -> tuple[Array, Array]:
+        """(P, OUTPUTS, 2) and (P, OUTPUTS, 3) of P patches, in their sides."""
+        if not patches:
+            return np.empty((0, OUTPUTS, 2)), np.empty((0, OUTPUTS, 3))
+        cuts = np.stack([patch.cut(image, self.size) for patch in patches])
+        pictures = cuts.transpose(0, 3, 1, 2).astype(np.float32, order="C") * np.float32(1 / 255)
+        points, cholesky = self.session.run(("points", "cholesky"), {"pictures": pictures})
+        return points.astype(float), cholesky.astype(float)
 
 
 @dataclass(frozen=True)
 class Sight:
-    """A region of the `face`-th estimate as measured: points (K, 2) and covariances (K, 2, 2) in pixels; share: 1 counts in full."""
+    """What was measured of a face: landmarks (M,) of the table, their points (M, 2) and covariances (M, 2, 2) in pixels.
 
-    face: int
-    region: Region
-    share: float
+    shares: (M,) 1 counts in full. doubts: (M,) by how much the first look's covariances are too small beside these.
+    """
+
+    landmarks: NDArray[np.int64]
+    shares: Array
+    doubts: Array
     points: Array
     covariances: Array
 
 
-def measured(patch: Patch, points: Array, cholesky: Array) -> tuple[Array, Array]:
-    """What the network says of a patch, (K, 2) sides and (K, 3) of L as l11, l21, l22, in the picture: (K, 2) and (K, 2, 2)."""
+def _sight(patches: Sequence[Patch], shares: Array, told: NDArray[np.int64], points: Array, cholesky: Array) -> Sight:
+    """Of a face with its patches (R), their shares (R,) and rows (R,) in what the network told of all, -1 where it was not asked."""
+    rows = np.flatnonzero(told[_OF] >= 0)
+    of, here = _OF[rows], (told[_OF[rows]], _COLUMNS[rows])
+    return Sight(_ROWS[rows], shares[of], _DOUBTS[rows], *measured(patches, of, points[here], cholesky[here]))
+
+
+def measured(patches: Sequence[Patch], of: NDArray[np.int64], points: Array, cholesky: Array) -> tuple[Array, Array]:
+    """What the network says, (M, 2) sides and (M, 3) of L as l11, l21, l22, each `of` a patch, in the picture: (M, 2) and (M, 2, 2)."""
+    placed = np.array([(patch.x, patch.y) for patch in patches])[of]
+    turned = np.array([patch.turn * patch.side for patch in patches])[of]
     lower = np.zeros((len(points), 2, 2))
-    lower[:, 0, 0], lower[:, 1, 0], lower[:, 1, 1] = (cholesky * patch.side).T
-    root = patch.turn.T @ lower
-    return patch.to_picture(points), root @ root.transpose(0, 2, 1)
+    lower[:, 0, 0], lower[:, 1, 0], lower[:, 1, 1] = cholesky.T
+    root = turned.transpose(0, 2, 1) @ lower
+    return ((points - 0.5)[:, None] @ turned)[:, 0] + placed, root @ root.transpose(0, 2, 1)
 
 
 def fused(estimate: Estimate, sight: Sight) -> Estimate:
-    """The estimate with the region's landmarks drawn to what was measured, weighed by both covariances."""
-    rows = sight.region.landmarks
-    doubt = np.where(np.isin(rows, region_indices("irises")), _IRIS_DOUBT, _FIRST_DOUBT)
-    before = estimate.covariances[rows] * doubt[:, None, None]
-    gain = before @ _inverse(before + sight.covariances / sight.share)
+    """The estimate with the landmarks that were measured drawn to where they were, weighed by both covariances."""
+    rows = sight.landmarks
+    before = estimate.covariances[rows] * sight.doubts[:, None, None]
+    gain = before @ _inverse(before + sight.covariances / sight.shares[:, None, None])
     landmarks_2d, covariances = estimate.landmarks_2d.copy(), estimate.covariances.copy()
-    landmarks_2d[rows] += np.einsum("nij,nj->ni", gain, sight.points - landmarks_2d[rows])
+    landmarks_2d[rows] += (gain @ (sight.points - landmarks_2d[rows])[..., None])[..., 0]
     covariances[rows] = before - gain @ before
     return replace(estimate, landmarks_2d=landmarks_2d, covariances=covariances)
 

@@ -38,8 +38,8 @@ def by_itself(look: SecondLook) -> Refine:
 
     def refine(image: Image, seen: Estimate) -> Estimate:
         points, covariances = seen.landmarks_2d.copy(), seen.covariances.copy()
-        for sight in look.measure(image, [seen]):
-            points[sight.region.landmarks], covariances[sight.region.landmarks] = sight.points, sight.covariances
+        (sight,) = look.measure(image, [seen])
+        points[sight.landmarks], covariances[sight.landmarks] = sight.points, sight.covariances
         return replace(seen, landmarks_2d=points, covariances=covariances)
 
     return refine

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from facelift_blender.capture.landmarks import Estimate, Regressor, box_of_landmarks
-from facelift_blender.capture.second_look import COLUMNS, KINDS, OUTPUTS, REGIONS, facing, patch_of
+from facelift_blender.capture.second_look import COLUMNS, KINDS, OUTPUTS, REGIONS, facing, placed
 from facelift_blender.capture.types import Array, Image
 
 from . import paths
@@ -78,10 +78,9 @@ def patches_of(face: Face, regressor: Regressor) -> Iterator[tuple[Image, int, A
     """A row of Patches for each region that can be seen, placed by the regressor's own estimate, errors and all."""
     estimate = regressor(face.image, [box_of_landmarks(face.points)], face.focal)[0]
     seen = _seen(estimate)
-    for region in REGIONS:
-        patch, columns = patch_of(estimate, region), COLUMNS[region.kind.name]
-        inside = patch.to_patch(face.points[region.landmarks])
-        if facing(estimate, region) < 0.1 or np.abs(inside - 0.5).max() > 0.5 * CONTEXT:
+    for region, patch, towards in zip(REGIONS, placed(estimate), facing(estimate), strict=True):
+        columns, inside = COLUMNS[region.kind.name], patch.to_patch(face.points[region.landmarks])
+        if towards < 0.1 or np.abs(inside - 0.5).max() > 0.5 * CONTEXT:
             continue
         points, trust = np.zeros((OUTPUTS, 2), np.float32), np.zeros(OUTPUTS, np.float32)
         cut = replace(patch, side=patch.side * CONTEXT).cut(face.image, CUT)

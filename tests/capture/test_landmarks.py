@@ -12,6 +12,7 @@ import pytest
 from facelift_blender.capture import landmarks
 from facelift_blender.capture.crops import box_of_landmarks
 from facelift_blender.capture.faces import Detector
+from facelift_blender.capture.landmarks import shrunk_window
 from facelift_blender.capture.topology import COUNT, MIRROR
 from facelift_blender.capture.types import FaceLiftError, Image
 from facelift_blender.capture.weights import model_path
@@ -91,3 +92,24 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
     (tmp_path / "noise.onnx").write_bytes(b"noise" * 100)
     with pytest.raises(FaceLiftError, match="are not FaceLift's"):
         landmarks.Regressor(tmp_path / "noise.onnx")
+
+
+@pytest.mark.parametrize("step", [2, 3, 4, 6])
+def test_a_shrunk_window_lies_where_its_matrix_says(step: int) -> None:
+    x, y = np.meshgrid(np.arange(97.0), np.arange(83.0))
+    image = np.rint(np.stack([2.0 * x, 2.5 * y, x + y], axis=-1)).astype(np.uint8)
+    small, matrix = shrunk_window(image, np.array([[21.3, 13.1], [70.2, 60.7]]), step)
+    height, width = small.shape[:2]
+    columns, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
+    place = np.linalg.inv(matrix) @ np.stack([columns, rows, np.ones_like(rows)]).reshape(3, -1)
+    seen = (place[:2] - 0.5).reshape(2, height, width)
+    assert np.abs(small[..., 0] - 2.0 * seen[0]).max() < 1.5
+    assert np.abs(small[..., 1] - 2.5 * seen[1]).max() < 1.5
+    assert width >= 49 // step
+    assert height >= 47 // step
+
+
+def test_a_picture_narrower_than_the_step_is_one_pixel_wide() -> None:
+    small, matrix = shrunk_window(np.full((40, 3, 3), 9, np.uint8), np.array([[0.0, 0.0], [3.0, 40.0]]), 4)
+    assert small.shape == (10, 1, 3)
+    assert np.allclose(matrix @ [3.0, 40.0, 1.0], [1.0, 10.0, 1.0])

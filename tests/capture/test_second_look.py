@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from facelift_blender.capture import second_look, weights
 from facelift_blender.capture.head_pose import rotation_matrix
 from facelift_blender.capture.landmarks import Estimate
-from facelift_blender.capture.second_look import REGIONS, LookingTwice, Patch, SecondLook, Sight, facing, fused, measured, patch_of, trust
+from facelift_blender.capture.second_look import REGIONS, LookingTwice, Patch, SecondLook, Sight, facing, fused, measured, placed, trust
 from facelift_blender.capture.topology import COUNT, MIRROR
 from facelift_blender.capture.types import Array, FaceLiftError
 from facelift_blender.capture.weights import model_path
@@ -49,7 +49,7 @@ def test_to_the_patch_and_back(patch: Patch, points: list[tuple[float, float]]) 
 @given(patches)
 def test_a_covariance_is_carried_as_points_are(patch: Patch) -> None:
     cholesky = np.array([[0.02, 0.01, 0.03]])
-    points, covariance = measured(patch, np.array([[0.4, 0.7]]), cholesky)
+    points, covariance = measured([patch], np.array([0]), np.array([[0.4, 0.7]]), cholesky)
     lower = np.array([[0.02, 0.0], [0.01, 0.03]])
     ends = patch.to_picture(np.array([[0.4, 0.7]]) + lower.T)
     moves = ends - points
@@ -60,8 +60,7 @@ def test_a_covariance_is_carried_as_points_are(patch: Patch) -> None:
 @pytest.mark.parametrize("yaw", [0.0, 0.5, -0.6])
 def test_patches_stand_upright_about_their_regions(yaw: float, roll: float) -> None:
     estimate = seen(yaw, roll)
-    for region in REGIONS:
-        patch = patch_of(estimate, region)
+    for region, patch in zip(REGIONS, placed(estimate), strict=True):
         inside = patch.to_patch(estimate.landmarks_2d[region.landmarks])
         assert np.allclose(inside.min(axis=0) + inside.max(axis=0), 1.0)
         assert 0.02 < inside.min() < inside.max() < 0.98
@@ -79,7 +78,7 @@ def test_the_left_eye_is_the_right_one_in_the_mirror() -> None:
     )
     waves = np.sin(np.arange(640) / 9.0)[None, :, None] + np.cos(np.arange(480) / 13.0)[:, None, None]
     image = np.rint(127 + 60 * np.broadcast_to(waves, IMAGE.shape)).astype(np.uint8)
-    left, right = patch_of(estimate, REGIONS[1]), patch_of(flipped, REGIONS[0])
+    left, right = placed(estimate)[1], placed(flipped)[0]
     assert np.allclose(
         left.to_patch(estimate.landmarks_2d[REGIONS[1].landmarks]), right.to_patch(flipped.landmarks_2d[REGIONS[0].landmarks])
     )
@@ -92,8 +91,9 @@ def test_the_left_eye_is_the_right_one_in_the_mirror() -> None:
 def test_what_is_surer_counts_for_more(first: float, second: float, share: float) -> None:
     estimate, region = seen(sigma=first), REGIONS[3]
     before = estimate.landmarks_2d[region.landmarks]
-    covariances = np.tile(np.eye(2) * second**2, (len(before), 1, 1))
-    after = fused(estimate, Sight(0, region, share, before + [10.0, -5.0], covariances))
+    covariances, each = np.tile(np.eye(2) * second**2, (len(before), 1, 1)), np.ones(len(before))
+    doubts = second_look._FIRST_DOUBT * each
+    after = fused(estimate, Sight(np.array(region.landmarks), share * each, doubts, before + [10.0, -5.0], covariances))
     doubted = second_look._FIRST_DOUBT * first**2
     gain = doubted / (doubted + second**2 / share)
     assert np.allclose(after.landmarks_2d[region.landmarks] - before, gain * np.array([10.0, -5.0]))
@@ -104,20 +104,20 @@ def test_what_is_surer_counts_for_more(first: float, second: float, share: float
 
 def test_a_region_turned_away_is_not_looked_at() -> None:
     estimate = seen(yaw=1.2)
-    shares = [trust(estimate, region, patch_of(estimate, region), IMAGE) for region in REGIONS]
+    shares = trust(estimate, placed(estimate), IMAGE)
     assert min(shares[:2]) == 0.0
     assert max(shares[:2]) == 1.0
-    assert [facing(seen(), region) > 0.8 for region in REGIONS] == [True] * 4
+    assert np.all(facing(seen()) > 0.8)
 
 
 def test_a_region_off_the_picture_is_not_looked_at() -> None:
     estimate = seen()
     away = replace(estimate, landmarks_2d=estimate.landmarks_2d + [-420.0, 0.0])
-    assert all(trust(away, region, patch_of(away, region), IMAGE) == 0.0 for region in REGIONS)
+    assert not trust(away, placed(away), IMAGE).any()
 
 
 def test_trust_fades_as_the_head_turns() -> None:
-    shares = [trust(e, REGIONS[0], patch_of(e, REGIONS[0]), IMAGE) for e in (seen(yaw) for yaw in np.linspace(-1.4, 1.4, 57))]
+    shares = [trust(e, placed(e), IMAGE)[0] for e in (seen(yaw) for yaw in np.linspace(-1.4, 1.4, 57))]
     assert {0.0, 1.0} <= set(shares)
     assert np.abs(np.diff(shares)).max() < 0.4
 
