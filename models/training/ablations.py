@@ -66,14 +66,15 @@ def measured(regressor: Regressor, data: Path) -> list[Row]:
 
 
 def ablate(names: list[str], steps: int, data: Path) -> dict[str, dict[str, float]]:
-    """Figures by variant; written whole after each of them."""
+    """Figures by variant, those of earlier calls too; written after each of them."""
     folder = data / "ablations"
-    table: dict[str, dict[str, float]] = {}
+    known = folder / "table.json"
+    table: dict[str, dict[str, float]] = json.loads(known.read_text()) if known.exists() else {}
     for name in names:
         run = trained(name, VARIANTS[name], steps, data, folder)
         export(load(run), run / "regressor.onnx")
         table[name] = {row.what: round(float(row.value), 3) for row in measured(Regressor(run / "regressor.onnx", 1), data)}
-        (folder / "table.json").write_text(json.dumps(table, indent=1))
+        known.write_text(json.dumps(table, indent=1))
     return table
 
 
