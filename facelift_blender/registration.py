@@ -18,7 +18,6 @@ from .ui.take import operators as take_operators
 from .ui.take import panels as take_panels
 from .ui.track import operators as track_operators
 from .ui.track import panels as track_panels
-from .ui.track import pauses
 
 _CLASSES: Final = (
     *properties.CLASSES,
@@ -52,7 +51,6 @@ def register_all() -> None:
 def unregister_all() -> None:
     """Stop what runs and undo `register_all`, in the opposite order."""
     job.stop_running()
-    pauses.forget_all()
     bpy.types.TOPBAR_MT_file_export.remove(take_panels.draw_export_menu)
     for module in reversed(_ATTACHED):
         module.detach()

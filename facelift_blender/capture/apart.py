@@ -49,7 +49,7 @@ def probe_apart(path: str | Path, fps: float | None = None, patience: float = PA
 
 @lru_cache(maxsize=64)
 def _looked(path: Path, fps: float | None, patience: float, _changed: int, _size: int) -> Clip:
-    python = _python()
+    python = python_program()
     if python is None:
         return probe(path, fps)
     command = [python, "-s", "-c", _CODE, str(_PACKAGE.parent), _PACKAGE.name, str(path), json.dumps(fps)]
@@ -88,7 +88,7 @@ def _last_json(text: str) -> Mapping[str, Any]:
         return {}
 
 
-def _python() -> str | None:
+def python_program() -> str | None:
     """The program of this Python, or of Blender's own; None where there is none to be found."""
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     candidates = [Path(sys.executable or ""), Path(sys.prefix) / "bin" / version, Path(sys.prefix) / "bin" / "python.exe"]

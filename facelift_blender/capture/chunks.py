@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,15 +76,20 @@ class Chunks:
             if path.name > self._path(self.count).name:
                 path.unlink(missing_ok=True)
 
-    def follow(self, tracker: Tracker, frames: Iterator[int]) -> Iterator[int]:
-        """The same frames that a tracker takes in; each full chunk of them is written. Raises FaceLiftError if it cannot be."""
+    def follow(self, tracker: Tracker, frames: Iterator[int], stopped: Callable[[], bool] = lambda: False) -> Iterator[int]:
+        """The same frames that a tracker takes in; each full chunk of them is written. Raises FaceLiftError if it cannot be.
+
+        stopped: whether the frames ended before the range did; what was seen by then is a shorter chunk.
+        """
         for frame in () if self.complete else frames:
             self._first = self._first or frame
             yield frame
             if frame - self._first + 1 >= self.size:
                 self._save(tracker, complete=False)
-        if not self.complete:
+        if not self.complete and not stopped():
             self._save(tracker, complete=True)
+        elif tracker.frame >= self._first > 0:
+            self._save(tracker, complete=False)
 
     def recall(self, tracker: Tracker) -> None:
         """Give the actors back what is in the chunks."""

@@ -18,11 +18,14 @@ Work = Callable[["Job"], Any]
 
 
 class Job:
-    """One piece of work that is being done. `progress`: of the work itself, `title`: what it is called before that."""
+    """One piece of work that is being done. `progress`: of the work itself, `title`: what it is called before that, `left`: whether
+    nobody waits for it any more.
+    """
 
     def __init__(self, work: Work, title: str = "") -> None:
         self.progress: Progress | None = None
         self.title = title
+        self.left = False
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(1, "facelift")
         self._future: Future[Any] = self._pool.submit(work, self)
@@ -61,6 +64,11 @@ class Job:
         """Ask it to finish with what it has."""
         self._stop.set()
 
+    def leave(self) -> None:
+        """Nobody waits for what comes of it: let it keep what it has, and end."""
+        self.left = True
+        self.stop()
+
     def result(self) -> Any:
         """What came of it, once done. Raises what the work raised."""
         return self._future.result()
@@ -88,6 +96,6 @@ def current() -> Job | None:
 
 
 def stop_running() -> None:
-    """Stop whatever runs; the thread ends with its present frame."""
+    """Leave whatever runs; the thread ends with its present frame."""
     while _running:
-        _running.pop().stop()
+        _running.pop().leave()

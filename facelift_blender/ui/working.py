@@ -95,7 +95,7 @@ class Working:
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender ends the operator, because another file is opened, say."""
-        self._job.stop()
+        self._job.leave()
         self._end(context)
 
     _job: job.Job | None = None

@@ -17,12 +17,11 @@ from modal import Window
 from synthetic import Performance, make_take
 
 import facelift_blender
-from facelift_blender.capture import track as tracking
+from facelift_blender.capture import errand
 from facelift_blender.capture.track import Progress, TrackSettings
 from facelift_blender.capture.types import FaceLiftError, Take
 from facelift_blender.scene.ownership import take_collections
 from facelift_blender.ui import working
-from facelift_blender.ui.track import operators as track_operators
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +42,7 @@ def footage(tmp_path: Path) -> bpy.types.MovieClip:
 
 
 class FakeRoad:
-    """Stands for `track_steps`: twelve frames, one take; keeps how it was called, and stops where it is told to."""
+    """Stands for `carry_out`: twelve frames, one take; keeps how it was called, and stops where it is told to."""
 
     def __init__(self) -> None:
         self.take = make_take(Performance(frames=12, width=320, height=180, focal=350.0))
@@ -53,30 +52,24 @@ class FakeRoad:
         self.actors = 1
         self.begun: list[int] = []
 
-    def open_tracker(self, path: str, _settings: TrackSettings, *_models: object) -> SimpleNamespace:
-        """A tracker before its first frame."""
-        return SimpleNamespace(path=path, clip=replace(self.take.clip, path=str(path)), read=0, frame=0)
-
-    def __call__(
-        self, path: str, settings: TrackSettings, should_stop: Callable[[], bool], tracker: SimpleNamespace
-    ) -> Generator[Progress, None, list[Take]]:
-        self.settings = settings
-        self.begun.append(tracker.frame)
-        while (self.endless or tracker.frame < 12) and not should_stop():
-            tracker.frame = tracker.read = min(tracker.frame + 1, 6 if self.endless else 12)
-            yield Progress(tracker.frame, 12, "landmarks", 0.1 * tracker.frame)
+    def __call__(self, folder: Path, should_stop: Callable[[], bool]) -> Generator[Progress, None, list[Take]]:
+        wanted, stand = errand.read_errand(folder), errand.read_stand(folder)
+        self.settings, frame = wanted.settings, stand.frame if stand else 0
+        self.begun.append(frame)
+        while (self.endless or frame < 12) and not should_stop():
+            frame = min(frame + 1, 6 if self.endless else 12)
+            yield Progress(frame, 12, "landmarks", 0.1 * frame)
         if self.error:
             raise self.error
-        clip = replace(self.take.clip, path=str(path))
+        errand.write_stand(folder, frame, 12)
+        clip = replace(self.take.clip, path=wanted.path)
         return [replace(self.take, clip=clip, actor=f"Actor {number}") for number in range(1, self.actors + 1)]
 
 
 @pytest.fixture
 def road(monkeypatch: pytest.MonkeyPatch) -> FakeRoad:
     fake = FakeRoad()
-    monkeypatch.setattr(tracking, "track_steps", fake)
-    monkeypatch.setattr(tracking, "open_tracker", fake.open_tracker)
-    monkeypatch.setattr(track_operators, "_models", lambda *_chosen: ())
+    monkeypatch.setattr(errand, "carry_out", fake)
     return fake
 
 

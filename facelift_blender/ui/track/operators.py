@@ -26,7 +26,7 @@ from . import pauses
 if TYPE_CHECKING:
     from ...capture.adjust import Adjustments
     from ...capture.track import Progress, TrackSettings
-    from ...capture.tracker import Tracker
+    from ...farm.lock import Lock
 
 
 def footage_path(footage: bpy.types.MovieClip) -> str:
@@ -89,9 +89,7 @@ class FACELIFT_OT_track_footage(_Tracking, bpy.types.Operator):
     def gather(self, context: bpy.types.Context) -> job.Work:
         footage = self.footage(context)
         unit = context.scene.unit_settings.scale_length
-        path, settings = footage_path(footage), track_settings(footage, unit)
-        pauses.forget(path)
-        return tracking(path, settings, None, earlier_work(footage))
+        return tracking(footage_path(footage), track_settings(footage, unit), earlier_work(footage))
 
 
 class FACELIFT_OT_resume_tracking(_Tracking, bpy.types.Operator):
@@ -111,10 +109,9 @@ class FACELIFT_OT_resume_tracking(_Tracking, bpy.types.Operator):
     def gather(self, context: bpy.types.Context) -> job.Work:
         footage = self.footage(context)
         path = footage_path(footage)
-        pause = pauses.pause_of(path)
-        if pause is None:
+        if pauses.pause_of(path) is None:
             raise FaceLiftError("Nothing was stopped that could go on: track the footage first.")
-        return tracking(path, lambda: pause.settings, pause.tracker, earlier_work(footage))
+        return tracking(path, None, earlier_work(footage))
 
 
 @dataclass(frozen=True)
@@ -136,35 +133,38 @@ def earlier_work(footage: bpy.types.MovieClip) -> dict[str, Earlier]:
     }
 
 
-def tracking(path: str, wanted_settings: Callable[[], TrackSettings], tracker: Tracker | None, earlier: Mapping[str, Earlier]) -> job.Work:
-    """The thread's part: the road, from where the tracker stands, and for each take all that the scene needs."""
-    folder, device, count = cache_folder(), preferences().device, threads()
+def tracking(path: str, wanted_settings: Callable[[], TrackSettings] | None, earlier: Mapping[str, Earlier]) -> job.Work:
+    """The thread's part: the errand, done by a process beside Blender where there is a window, and for each take all that the scene
+    needs. Without settings it goes on with what was stopped.
+    """
+    folder, device, count, beside = cache_folder(), preferences().device, threads(), not bpy.app.background
+    place = pauses.folder_of(path)
 
     def work(running: job.Job) -> list[Ready]:
-        from ...capture import track
+        from ...capture import errand
+        from ...capture.beside import carry_out_beside
 
-        settings = wanted_settings()
-        following = tracker or track.open_tracker(path, settings, *_models(device, count))
-        takes = _drain(running, track.track_steps(path, settings, lambda: running.stopping, tracker=following))
-        pauses.remember(path, settings, following)
+        with pauses.at_work(place, Path(path).name) as lock:
+            if wanted_settings is not None:
+                errand.begin(errand.Errand(path, wanted_settings(), device, count), place)
+            carry_out = carry_out_beside if beside else errand.carry_out
+            takes = _drain(running, carry_out(place, lambda: running.stopping), lock)
+        pauses.settle(place)
         return [_ready(take, earlier.get(take.actor), folder) for take in takes]
 
     return work
 
 
-def _models(device: str, count: int) -> tuple[Any, Any]:
-    from ...capture.faces import Detector
-    from ...capture.landmarks import Regressor
-
-    return Detector(), Regressor(threads=count, device=device)
-
-
-def _drain(running: job.Job, steps: Generator[Progress, None, list[Take]]) -> list[Take]:
-    while True:
+def _drain(running: job.Job, steps: Generator[Progress, None, list[Take]], lock: Lock) -> list[Take]:
+    """All of the steps, or those until Blender ends."""
+    while not running.left:
         try:
             running.progress = next(steps)
         except StopIteration as finished:
             return finished.value
+        lock.touch()
+    steps.close()
+    return []
 
 
 def _ready(take: Take, earlier: Earlier | None, folder: Path) -> Ready:

@@ -1,56 +1,77 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tracking that was stopped, so that it can go on. It lives as long as Blender runs; the takes that it led to are kept anyway."""
+"""Tracking that was stopped, or that ended with Blender, so that it can go on: a folder in the cache for each footage file."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
 
-if TYPE_CHECKING:
-    from ...capture.track import TrackSettings
-    from ...capture.tracker import Tracker
+from ...capture.types import FaceLiftError
+from ...farm.lock import BusyError, Lock, holding
+from ..preferences import cache_folder
+
+_FOLDER, _STAND, _LOCK = "stopped", "stand.json", "lock"
+_KEPT: Final = 12
+"""Footage files of which it is kept what was seen; the oldest go."""
 
 
 @dataclass(frozen=True)
 class Pause:
-    """A tracker that stands between two frames, and what it was told to do."""
+    """last_frame: of the clip, the last that was done; end: the last that is to be done."""
 
-    settings: TrackSettings
-    tracker: Tracker
-
-    @property
-    def last_frame(self) -> int:
-        """The last clip frame that was done."""
-        return self.tracker.frame
-
-    @property
-    def end(self) -> int:
-        """The last clip frame that is to be done."""
-        return self.tracker.clip.frame_count if self.settings.end is None else self.settings.end
+    last_frame: int
+    end: int
 
 
-_pauses: dict[str, Pause] = {}
+def folder_of(path: str) -> Path:
+    """Where it is kept what was seen of a footage file."""
+    return cache_folder() / _FOLDER / hashlib.sha256(path.encode()).hexdigest()[:24]
 
 
 def pause_of(path: str) -> Pause | None:
     """Where tracking of a footage file was stopped, or None."""
-    return _pauses.get(path)
+    return _pause_in(folder_of(path))
 
 
-def remember(path: str, settings: TrackSettings, tracker: Tracker) -> None:
-    """Keep a tracker if there is something left for it to do."""
-    pause = Pause(settings, tracker)
-    if tracker.read and pause.last_frame < pause.end:
-        _pauses[path] = pause
-    else:
-        forget(path)
+def _pause_in(folder: Path) -> Pause | None:
+    stand = folder / _STAND
+    try:
+        return _pause(stand, stand.stat().st_mtime_ns)
+    except OSError:
+        return None
 
 
-def forget(path: str) -> None:
-    """Nothing to resume any more."""
-    _pauses.pop(path, None)
+@lru_cache(maxsize=16)
+def _pause(stand: Path, _changed: int) -> Pause | None:
+    try:
+        told = json.loads(stand.read_text(encoding="utf-8"))
+        pause = Pause(int(told["frame"]), int(told["end"]))
+    except (ValueError, TypeError, KeyError):
+        return None
+    return pause if 0 < pause.last_frame < pause.end else None
 
 
-def forget_all() -> None:
-    """Let all of it go."""
-    _pauses.clear()
+@contextmanager
+def at_work(folder: Path, name: str) -> Iterator[Lock]:
+    """While footage is tracked, no other Blender tracks the same file. Raises FaceLiftError when one does."""
+    try:
+        with holding(folder / _LOCK) as lock:
+            yield lock
+    except BusyError as error:
+        raise FaceLiftError(f"Another Blender is tracking {name} at this moment: wait for it.") from error
+
+
+def settle(folder: Path) -> None:
+    """After a run: what has nothing left to do goes, and so do the oldest of what was stopped."""
+    if _pause_in(folder) is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    stands = sorted(folder.parent.glob(f"*/{_STAND}"), key=lambda stand: stand.stat().st_mtime, reverse=True)
+    for stand in stands[_KEPT:]:
+        shutil.rmtree(stand.parent, ignore_errors=True)
