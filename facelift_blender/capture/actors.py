@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .crops import Box, box_of_landmarks, on_grid
+from .estimates import Estimates
+from .roomy import roomy, windows
 from .types import Image, Observations
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class Actor:
     """
 
     box: Box
-    estimates: dict[int, Estimate] = field(default_factory=dict)
+    estimates: Estimates = field(default_factory=Estimates)
     last_frame: int = 0
     lost: bool = False
     closed: bool = False
@@ -61,7 +63,7 @@ class Actor:
     def forget(self, before: int) -> None:
         """Drop the estimates of frames before `before`."""
         seen = self.seen
-        self.estimates = {frame: estimate for frame, estimate in self.estimates.items() if frame >= before}
+        self.estimates = self.estimates.since(before)
         self.forgotten = seen - len(self.estimates)
 
     @property
@@ -71,19 +73,18 @@ class Actor:
 
     def observations(self, focal: float) -> Observations:
         """The estimates from the first to the last frame with a face; NaN between where it was lost."""
-        frames = np.arange(min(self.estimates), max(self.estimates) + 1)
-        found = np.array([frame in self.estimates for frame in frames])
-        rows = [self.estimates[frame] for frame in frames[found]]
-
-        def column(name: str) -> np.ndarray:
-            values = np.array([getattr(row, name) for row in rows], np.float64)
-            full = np.full((len(frames), *values.shape[1:]), np.nan)
-            full[found] = values
-            return full
-
-        names = ("landmarks_2d", "covariances", "landmarks_3d", "rotation", "translation")
-        scores = np.nan_to_num(column("score"))
-        return Observations(frames, found, *(column(name) for name in names), scores, focal)
+        seen = self.estimates.frames
+        frames = np.arange(seen[0], seen[-1] + 1)
+        found = np.isin(frames, seen)
+        names = ("landmarks_2d", "covariances", "landmarks_3d", "rotation", "translation", "score")
+        first = self.estimates[int(seen[0])]
+        columns = [roomy(len(frames), *np.shape(getattr(first, name)), fill=np.nan) for name in names]
+        for rows in windows(len(frames)):
+            for row in np.flatnonzero(found[rows]) + rows.start:
+                estimate = self.estimates[int(frames[row])]
+                for column, name in zip(columns, names, strict=True):
+                    column[row] = getattr(estimate, name)
+        return Observations(frames, found, *columns[:-1], np.nan_to_num(columns[-1]), focal)
 
 
 def overlap(a: Box, b: Box) -> float:

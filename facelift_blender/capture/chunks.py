@@ -12,12 +12,14 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .actors import Actor
+from .estimates import Estimates, Kept
 from .footage import read_frames
 from .npz import DAMAGE, read_arrays
 from .topology import COUNT
@@ -45,11 +47,15 @@ class Chunk:
 
     def estimates(self) -> Iterator[tuple[int, int, Estimate]]:
         """Index of the actor, clip frame, estimate."""
+        for row, (actor, frame) in enumerate(zip(self.actor.tolist(), self.frame.tolist(), strict=True)):
+            yield actor, frame, self.estimate(row)
+
+    def estimate(self, row: int) -> Estimate:
+        """The one of a row."""
         from .landmarks import Estimate
 
-        for row, (actor, frame) in enumerate(zip(self.actor.tolist(), self.frame.tolist(), strict=True)):
-            values = {name: self.columns[name][row] for name in _COLUMNS}
-            yield actor, frame, Estimate(**{**values, "score": float(values["score"])})
+        values = {name: self.columns[name][row] for name in _COLUMNS}
+        return Estimate(**{**values, "score": float(values["score"])})
 
 
 class Chunks:
@@ -92,24 +98,24 @@ class Chunks:
             self._save(tracker, complete=False)
 
     def recall(self, tracker: Tracker) -> None:
-        """Give the actors back what is in the chunks."""
-        for actor in tracker.actors:
-            actor.estimates.clear()
-            actor.forgotten = 0
-        for chunk in self._whole():
-            for index, frame, estimate in chunk.estimates():
-                tracker.actors[index].estimates[frame] = estimate
+        """Give the actors back what is in the chunks, each to be read when it is asked for."""
+        told = [(chunk.actor, chunk.frame, chunk.state["frame"]) for chunk in self._whole()]
+        reader = _Reader(self, np.array([end for _, _, end in told], int))
+        for index, actor in enumerate(tracker.actors):
+            frames = np.concatenate([frame[owner == index] for owner, frame, _ in told])
+            actor.estimates, actor.forgotten = Estimates(kept=[Kept(frames, partial(reader, index))]), 0
 
     def _path(self, number: int) -> Path:
         return self.folder / f"chunk-{number:06d}.npz"
 
     def _whole(self) -> Iterator[Chunk]:
         number = 1
-        while (chunk := self._load(number)) is not None:
+        while (chunk := self.load(number)) is not None:
             yield chunk
             number += 1
 
-    def _load(self, number: int) -> Chunk | None:
+    def load(self, number: int) -> Chunk | None:
+        """A chunk, the first is 1; None if it is not there, not whole or made from something else."""
         try:
             arrays = read_arrays(self._path(number), ("header", *_FIELDS), _MOST_BYTES)
             header = json.loads(arrays["header"].astype(np.uint8).tobytes())
@@ -141,6 +147,28 @@ class Chunks:
         np.savez(packed, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
         with replacing(path) as temporary:
             temporary.write_bytes(packed.getbuffer())
+
+
+class _Reader:
+    """Reads single estimates out of chunks, the last frame of each of which is in `ends`; keeps the chunk that was read last."""
+
+    def __init__(self, chunks: Chunks, ends: np.ndarray) -> None:
+        self._chunks, self._ends = chunks, ends
+        self._number, self._chunk, self._rows = 0, None, {}
+
+    def __call__(self, actor: int, frame: int) -> Estimate:
+        """The estimate of an actor on a clip frame. Raises FaceLiftError if its chunk is no longer what it was."""
+        number = int(np.searchsorted(self._ends, frame)) + 1
+        if number != self._number:
+            self._open(number)
+        return self._chunk.estimate(self._rows[actor, frame])
+
+    def _open(self, number: int) -> None:
+        chunk = self._chunks.load(number)
+        if chunk is None:
+            raise FaceLiftError(f"{self._chunks.folder} was altered while it was read; run the batch again.")
+        pairs = zip(chunk.actor.tolist(), chunk.frame.tolist(), strict=True)
+        self._number, self._chunk, self._rows = number, chunk, {pair: row for row, pair in enumerate(pairs)}
 
 
 def _picture(tracker: Tracker, frame: int) -> Image | None:

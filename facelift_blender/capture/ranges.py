@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import numpy as np
+
 from .actors import REJOIN_SECONDS, SAME_FACE, Actor, is_near, overlap
 from .crops import box_of_landmarks
 from .tracker import Tracker
@@ -50,12 +52,12 @@ def _add(actors: list[Actor], later: Sequence[Actor], start: int, horizon: float
     """Give each later actor's frames from `start` on to the actor whose face it is, or take it up as a new one."""
     free = list(actors)
     for actor in sorted(later, key=lambda actor: actor.seen, reverse=True):
-        new = {frame: estimate for frame, estimate in actor.estimates.items() if frame >= start}
+        new = actor.estimates.since(start)
         same = next((other for other in free if _is_same(actor, other)), None)
         same = same or next((other for other in free if _comes_back(actor, other, horizon)), None)
         if same is not None:
             free.remove(same)
-            same.estimates.update(new)
+            same.estimates = same.estimates.joined(new)
             same.box, same.last_frame, same.lost, same.closed = actor.box, max(same.last_frame, actor.last_frame), actor.lost, actor.closed
         elif new:
             actors.append(replace(actor, estimates=new))
@@ -63,10 +65,10 @@ def _add(actors: list[Actor], later: Sequence[Actor], start: int, horizon: float
 
 def _is_same(actor: Actor, other: Actor) -> bool:
     """On the last frame that both were seen on, it was one face."""
-    shared = actor.estimates.keys() & other.estimates.keys()
-    if not shared:
+    shared = np.intersect1d(actor.estimates.frames, other.estimates.frames)
+    if not len(shared):
         return False
-    boxes = [box_of_landmarks(one.estimates[max(shared)].landmarks_2d) for one in (actor, other)]
+    boxes = [box_of_landmarks(one.estimates[int(shared[-1])].landmarks_2d) for one in (actor, other)]
     return overlap(*boxes) > SAME_FACE
 
 

@@ -117,7 +117,7 @@ class Tracker:
     def copy(self) -> Tracker:
         """A tracker with the same past, whose actors are its own."""
         twin = copy(self)
-        twin.actors = [replace(actor, estimates=dict(actor.estimates)) for actor in self.actors]
+        twin.actors = [replace(actor, estimates=actor.estimates.copy()) for actor in self.actors]
         twin.seconds = dict(self.seconds)
         return twin
 
