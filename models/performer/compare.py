@@ -46,6 +46,15 @@ def compare(take: Take, truth: Truth) -> dict[str, Figure]:
     return {figure.name: figure for part in parts for figure in part}
 
 
+def turning_errors(take: Take, truth: Truth) -> Array:
+    """(F, 3) degrees by which the solved head is turned too far on each frame of both, about its own x, y and z."""
+    rows = np.flatnonzero(take.valid & take.raw.found & (take.frames >= 1) & (take.frames <= len(truth)))
+    frames = take.frames[rows] - 1
+    motion = _onto(take.landmarks[rows], truth.landmarks[frames])
+    turned, _ = _laid(motion, take.rotations[rows], take.translations[rows])
+    return np.degrees(rotation_vector(np.swapaxes(truth.rotations[frames], 1, 2) @ turned))
+
+
 def table(figures: dict[str, Figure]) -> str:
     """The comparison as text, one line a figure."""
     lines = [f"{'':28}{'take':>9}{'regressor':>11}"]

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facelift_blender.capture.types import Distortion
-from models.performer import bench_measure, compare, degrade
+from facelift_blender.capture.types import Distortion, Observations
+from models.performer import bench_measure, bench_observations, bench_report, compare, degrade
 from models.performer.bench_cases import CASES, FIRST_CHARACTER
-from models.performer.truth import Truth, load_truth
+from models.performer.bench_plate import OnPlate, parted
+from models.performer.bench_still import jitter, still
+from models.performer.truth import Truth, load_truth, project
 
 DEMO = Path(compare.__file__).with_name("demo_truth.json.gz")
 
@@ -67,3 +69,73 @@ def test_events_of_the_truth_are_whole_and_in_time(truth: Truth) -> None:
     assert told["jaw timing"] == pytest.approx(0.0)
     late = bench_measure.events(replace(take, landmarks=np.roll(truth.landmarks, 1, axis=0)), truth)
     assert late["blink timing"] == pytest.approx(1.0, abs=0.3)
+
+
+def test_amplitude_that_the_regressor_lost_is_not_laid_to_the_solve(truth: Truth) -> None:
+    """Landmarks that show half of each event, solved as they are: half is kept of the truth's, all of what was seen."""
+    raw = bench_measure.true_observations(truth, 0)
+    take = bench_measure.solve(raw, bench_measure.clip_of(truth, "demo"), bench_measure.SolveSettings(focal_mm=truth.shot.lens))
+    middle = truth.pixels.mean(axis=1, keepdims=True)
+    half = middle + 0.5 * (truth.pixels - middle)
+    told = bench_measure.kept_events(replace(take, raw=replace(take.raw, landmarks_2d=bench_measure.project(take))), truth)
+    assert told["kept blink amplitude"] == pytest.approx(1.0)
+    lessened = bench_measure.kept_events(replace(take, raw=replace(take.raw, landmarks_2d=half)), truth)
+    assert lessened["raw blink amplitude"] == pytest.approx(0.5)
+
+
+def test_errors_on_the_plate_are_parted(truth: Truth) -> None:
+    """A landmark that is always taken for another place on the face is the definition's where all clips do so."""
+    frames, offset = np.arange(1, len(truth) + 1), np.zeros((150, 3))
+    offset[:, 0] = 0.003
+    moved = project(truth.landmarks + offset, truth.rotations, truth.translations, truth.intrinsics)
+    clip = OnPlate.of(moved, frames, truth)
+    (alone,) = parted([OnPlate.of(truth.pixels, frames, truth)])
+    assert alone["plate without its own"] == pytest.approx(0.0, abs=0.02)
+    both = parted([clip, clip])
+    assert clip.off() > 1.0
+    assert both[0]["plate without the definition"] < 0.1 * clip.off()
+    mixed = parted([clip, OnPlate.of(truth.pixels, frames, truth)])
+    assert mixed[0]["plate without the definition"] == pytest.approx(clip.off(), rel=0.05)
+
+
+def test_only_what_rests_tells_of_jitter() -> None:
+    """A mouth that speaks and a blink are left out; the noise that is left is told as it is."""
+    random, count = np.random.default_rng(2), 120
+    face = random.uniform(0, 100, (150, 2))
+    calm = np.repeat(face[None], count, axis=0)
+    calm[:, :20] += 4.0 * np.sin(np.arange(count) / 2.0)[:, None, None]
+    calm[60:64, 20:30, 1] += 5.0
+    rest = still([calm + random.normal(0, 0.1, calm.shape), calm + random.normal(0, 0.1, calm.shape)])
+    assert not rest[:, :20].any()
+    assert not rest[58:66, 20:30].any()
+    assert rest[:, 30:].mean() > 0.8
+    noisy = calm + random.normal(0, 0.1, calm.shape)
+    assert jitter(noisy, rest) == pytest.approx(100 * 0.1 * np.sqrt(2 * 6) / np.ptp(calm[0, :, 0]), rel=0.1)
+
+
+def test_what_the_models_said_is_kept_until_they_change(tmp_path: Path, truth: Truth) -> None:
+    raw = bench_measure.true_observations(truth, 0)
+    made = []
+
+    def make() -> Observations:
+        made.append(1)
+        return raw
+
+    path = tmp_path / "below" / "clip_abc.npz"
+    first, again = (bench_observations._kept(path, make) for _ in range(2))
+    assert made == [1]
+    assert np.array_equal(first.landmarks_2d, again.landmarks_2d)
+    assert again.assumed_focal == raw.assumed_focal
+    bench_observations._kept(tmp_path / "below" / "clip_def.npz", make)
+    assert made == [1, 1]
+
+
+def test_a_bar_says_whether_it_is_met() -> None:
+    rows = {"24_near": {"focal length": 1.5, "focal interval holds it": 1.0, "inner face": 3.0}}
+    told = bench_report.bars({"alone": rows})
+    met, missed, unknown = (
+        next(line for line in told.splitlines() if name in line) for name in ("turns within 1 m", "inner face", "depth")
+    )
+    assert met.endswith("met")
+    assert missed.endswith("MISSED")
+    assert unknown.endswith("not measured")
