@@ -128,6 +128,7 @@ class Chunks:
         return chunk
 
     def _save(self, tracker: Tracker, complete: bool) -> None:
+        tracker.catch_up()
         rows = [
             (index, frame, estimate)
             for index, actor in enumerate(tracker.actors)

@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -261,8 +262,22 @@ def _inverse(matrices: Array) -> Array:
     return np.moveaxis(np.array([[d, -b], [-c, a]]) / (a * d - b * c), 2, 0)
 
 
+def opened(device: str = "AUTO") -> SecondLook:
+    """The extension's own, opened once a process and again when its weights were replaced; on one thread, as it runs beside the first look.
+
+    Raises FaceLiftError if the weights are missing or altered.
+    """
+    path = model_path("second_look")
+    return _opened(path, sha256_of(path), device)
+
+
+@lru_cache(maxsize=1)
+def _opened(path: Path, _sha256: str, device: str) -> SecondLook:
+    return SecondLook(path, 1, device)
+
+
 class LookingTwice:
-    """A regressor whose every estimate gets a second look."""
+    """A regressor whose every estimate gets a second look. A tracker takes its two parts apart, and lets them run side by side."""
 
     def __init__(self, regress: Callable[[Image, Sequence[Box], float], list[Estimate]], look: SecondLook) -> None:
         self.regress, self.look = regress, look

@@ -3,23 +3,23 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import onnxruntime
 
+from .limits import cores
 from .types import FaceLiftError
 
 _PREFERRED = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider", "CPUExecutionProvider")
 
 
 def open_session(path: Path, threads: int = 0, device: str = "AUTO") -> tuple[onnxruntime.InferenceSession, dict[str, str]]:
-    """A session and the file's metadata. `threads` 0 and `device` AUTO leave the choice to the machine.
+    """A session and the file's metadata. `threads` 0 and `device` AUTO leave the choice to the machine: one core is left for decoding.
 
     Raises FaceLiftError if the file is no network.
     """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or min(4, os.cpu_count() or 1)
+    options.intra_op_num_threads = threads or max(1, min(4, cores() - 1))
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a waiting thread would take the decoder's core
     options.log_severity_level = 3
     available = onnxruntime.get_available_providers()

@@ -109,6 +109,7 @@ def conclude(tracker: Tracker, settings: TrackSettings, stopped: bool = False) -
     for _, actor in chosen:
         if settings.start < min(actor.estimates):
             tracker.look_back(actor, settings.start)
+    tracker.catch_up()
     told = [*_footage_warnings(tracker.clip, tracker, frames_wanted(tracker.clip, settings), stopped), *_others(ranked, chosen)]
     return (yield from _solve_all(chosen, tracker, settings, told))
 
@@ -128,9 +129,9 @@ def looking(regress: Regress, settings: TrackSettings) -> Regress:
     whole = Mirrored(regress) if settings.mirrored else regress
     if not settings.second_look or not isinstance(regress, Regressor):
         return whole
-    from .second_look import LookingTwice, SecondLook
+    from .second_look import LookingTwice, opened
 
-    return LookingTwice(whole, SecondLook(threads=regress.threads, device=regress.device))
+    return LookingTwice(whole, opened(regress.device))
 
 
 def frames_wanted(clip: Clip, settings: TrackSettings) -> int:
@@ -157,7 +158,8 @@ def follow(tracker: Tracker, settings: TrackSettings, should_stop: Callable[[], 
         yield frame
         if should_stop():
             frames.close()
-            return
+            break
+    tracker.catch_up()
 
 
 def own_models(detect: Detect | None, regress: Regress | None) -> tuple[Detect, Regress]:

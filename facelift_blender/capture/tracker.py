@@ -35,6 +35,7 @@ from .crops import Box, box_of_landmarks
 from .faces import Face
 from .footage import read_frames
 from .solve import SolveSettings
+from .trailing import Trailing
 from .types import Clip, Image
 
 if TYPE_CHECKING:
@@ -73,8 +74,10 @@ class Tracker:
     def __init__(self, clip: Clip, solving: SolveSettings, detect: Detect, regress: Regress) -> None:
         self.clip, self.focal = clip, assumed_focal(clip, solving)
         self.detect, self.regress = detect, regress
+        look = getattr(regress, "look", None)
+        self._first, self._second = (regress.regress, Trailing(look)) if look else (regress, None)
         self.actors: list[Actor] = []
-        self.seconds = {"decode": 0.0, "detect": 0.0, "landmarks": 0.0}
+        self.seconds = {"decode": 0.0, "detect": 0.0, "landmarks": 0.0, "second look": 0.0}
         self.read, self.frame, self.spent = 0, 0, 0.0
         self._image: Image | None = None
         self._thumbnail: np.ndarray | None = None
@@ -88,7 +91,15 @@ class Tracker:
             self._repeat(frame)
         else:
             self._follow(frame, image)
+            self._look_closer(frame, image, [actor for actor in self.actors if frame in actor.estimates])
         self._image, self.frame = image, frame
+
+    def catch_up(self) -> None:
+        """Wait for the second looks that are still being taken: then the actors' estimates are final."""
+        if self._second is not None:
+            started = perf_counter()
+            self._second.settle()
+            self.seconds["second look"] += perf_counter() - started
 
     def pass_over(self, frame: int, image: Image) -> None:
         """Take note of the next frame without looking for faces in it."""
@@ -110,12 +121,14 @@ class Tracker:
 
     def restore(self, state: Mapping[str, Any], actors: list[Actor], image: Image) -> None:
         """Stand where another one stood when it told its `state`; `image` is its last frame."""
-        self.frame, self.read, self.spent, self.seconds = state["frame"], state["read"], state["spent"], dict(state["seconds"])
+        self.frame, self.read, self.spent = state["frame"], state["read"], state["spent"]
+        self.seconds |= state["seconds"]
         self._looked, self._followed, self.actors = state["looked"], state["followed"], actors
         self._image, self._thumbnail = image, thumbnail(image)
 
     def copy(self) -> Tracker:
         """A tracker with the same past, whose actors are its own."""
+        self.catch_up()
         twin = copy(self)
         twin.actors = [replace(actor, estimates=actor.estimates.copy()) for actor in self.actors]
         twin.seconds = dict(self.seconds)
@@ -143,11 +156,20 @@ class Tracker:
             if any(overlap(box, box_of_landmarks(other.estimates[frame].landmarks_2d)) > SAME_FACE for other in others):
                 return
             actor.estimates[frame] = estimate
+            self._look_closer(frame, image, [actor])
 
     def _repeat(self, frame: int) -> None:
+        self.catch_up()
         for actor in self._active():
             if actor.last_frame == self.frame:
-                actor.see(frame, actor.estimates[self.frame])
+                actor.estimates[frame], actor.last_frame = actor.estimates[self.frame], frame
+
+    def _look_closer(self, frame: int, image: Image, actors: list[Actor]) -> None:
+        """A second look at the faces of a frame, while the next frame gets its first."""
+        if self._second is not None and actors:
+            started = perf_counter()
+            self._second.follow(frame, image, actors)
+            self.seconds["second look"] += perf_counter() - started
 
     def _follow(self, frame: int, image: Image) -> None:
         changed = self._picture_changed(image)
@@ -238,7 +260,7 @@ class Tracker:
         if not boxes:
             return []
         started = perf_counter()
-        estimates = self.regress(image, boxes, self.focal)
+        estimates = self._first(image, boxes, self.focal)
         self.seconds["landmarks"] += perf_counter() - started
         return [estimate if is_face(estimate, image) else None for estimate in estimates]
 

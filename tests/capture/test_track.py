@@ -348,4 +348,5 @@ def test_only_the_extensions_own_model_gets_a_second_look() -> None:
     assert looking(own, TrackSettings(second_look=False)) is own
     twice = looking(own, TrackSettings(second_look=True))
     assert isinstance(twice, LookingTwice)
+    assert looking(own, TrackSettings()).look is twice.look
     assert twice.regress is own
