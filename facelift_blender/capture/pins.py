@@ -18,6 +18,7 @@ import numpy as np
 from . import camera, expression, topology
 from .corrections import Corrections, Pin
 from .head_pose import Pose, linearise, pose_from, rotation_matrix, rotation_vector
+from .roomy import roomy_copy
 from .types import Array, Observations, Take
 
 _EXPRESSION, _FIELD, _ALONE = 0.3, 1.5e-3, 0.4e-3
@@ -57,7 +58,9 @@ def spans(corrections: Corrections) -> dict[object, tuple[int, int]]:
 
 def told(raw: Observations, corrections: Corrections, pinned: bool = True) -> Observations:
     """What was seen, and what a person says of it: muted regions without any certainty, pinned landmarks at their points."""
-    pixels, covariances = raw.landmarks_2d.copy(), raw.covariances.copy()
+    if not corrections:
+        return raw
+    pixels, covariances = roomy_copy(raw.landmarks_2d), roomy_copy(raw.covariances)
     for mute in corrections.mutes:
         rows = np.flatnonzero((raw.frames >= mute.start) & (raw.frames <= mute.end))
         covariances[np.ix_(rows, topology.region_indices(mute.region))] = np.inf

@@ -10,6 +10,7 @@ much as the motion does. So a blink or a plosive passes whole while rest is stil
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ import numpy as np
 
 from . import topology
 from .head_pose import rotation_matrix, rotation_vector
+from .roomy import LONG, rest, roomy
 from .types import Array, FaceLiftError
 
 LONGEST_BRIDGE = 0.5
@@ -37,6 +39,8 @@ _SURPRISE = 2.5
 """Normal deviations beyond which an acceleration is no longer taken for noise."""
 _PATIENCE = 1.5
 """Decades, likewise, by which motion must outweigh noise before it is let through."""
+_STRETCH, _OVERLAP = 6000, 250
+"""Frames of a long clip that are smoothed together, and on which two such stretches go over into one another."""
 _CALM, _CALM_NORMAL = 0.3, -0.524
 """The share of frames that are calm even in a busy clip, and that quantile of the normal distribution."""
 
@@ -112,19 +116,53 @@ class Certainty:
 
 def smooth_path(path: Path, certainty: Certainty, smoothing: Smoothing, fps: float) -> Path:
     """Smooth a whole performance, part by part; frames in gaps too long to bridge come out NaN."""
-    out = Path(*(np.full_like(part, np.nan) for part in (path.rotations, path.translations, path.landmarks)))
+    sizes = (part.shape for part in (path.rotations, path.translations, path.landmarks))
+    out = Path(*(roomy(*size, fill=np.nan) for size in sizes))
     measured = np.isfinite(path.translations[:, 0])
-    for rows in segments(measured, np.arange(len(measured)) / fps):
-        out.rotations[rows] = smooth_rotations(path.rotations[rows], smoothing.pose, certainty.turn[rows], fps)
-        place = path.translations[rows] + path.rotations[rows] @ _MIDDLE
-        out.translations[rows] = _smooth_place(place, smoothing.pose, certainty, rows, fps) - out.rotations[rows] @ _MIDDLE
-        for part in PARTS:
-            values = path.landmarks[rows][:, part]
-            weights = _limited(np.mean(certainty.landmarks[rows][:, part], axis=1))
-            amount = smoothing.of_region(topology.TABLE[part[0]].region)
-            smooth_part = smooth_moves(values.reshape(len(values), -1), amount, weights, fps)
-            out.landmarks[rows.start : rows.stop, part] = smooth_part.reshape(values.shape)
+    for segment in segments(measured, np.arange(len(measured)) / fps):
+        done = segment.start
+        for rows in stretches(segment):
+            _lay(out, rows, _smooth_stretch(path, certainty, rows, smoothing, fps), max(done - rows.start, 0))
+            done = rows.stop
+            rest()
     return out
+
+
+def stretches(segment: slice) -> Iterator[slice]:
+    """A long segment in stretches that overlap by far more frames than a smooth path looks about itself; a short one as it is."""
+    length = segment.stop - segment.start
+    if length <= LONG:
+        yield segment
+        return
+    count = math.ceil((length - _OVERLAP) / (_STRETCH - _OVERLAP))
+    for start in np.linspace(segment.start, segment.stop - _STRETCH, count).round().astype(int).tolist():
+        yield slice(start, start + _STRETCH)
+
+
+def _smooth_stretch(path: Path, certainty: Certainty, rows: slice, smoothing: Smoothing, fps: float) -> Path:
+    rotations = smooth_rotations(path.rotations[rows], smoothing.pose, certainty.turn[rows], fps)
+    place = path.translations[rows] + path.rotations[rows] @ _MIDDLE
+    translations = _smooth_place(place, smoothing.pose, certainty, rows, fps) - rotations @ _MIDDLE
+    landmarks = np.full_like(path.landmarks[rows], np.nan)
+    for part in PARTS:
+        values = path.landmarks[rows][:, part]
+        weights = _limited(np.mean(certainty.landmarks[rows][:, part], axis=1))
+        amount = smoothing.of_region(topology.TABLE[part[0]].region)
+        smooth_part = smooth_moves(values.reshape(len(values), -1), amount, weights, fps)
+        landmarks[:, part] = smooth_part.reshape(values.shape)
+    return Path(rotations, translations, landmarks)
+
+
+def _lay(out: Path, rows: slice, stretch: Path, shared: int) -> None:
+    """Put a stretch in its place; on the first `shared` frames one goes over into the other."""
+    if shared:
+        before, share = out.rows(slice(rows.start, rows.start + shared)), np.arange(1, shared + 1) / (shared + 1)
+        turns = before.rotations + share[:, None, None] * (stretch.rotations[:shared] - before.rotations)
+        left, _, right = np.linalg.svd(turns)
+        stretch.rotations[:shared] = left @ right
+        stretch.translations[:shared] = before.translations + share[:, None] * (stretch.translations[:shared] - before.translations)
+        stretch.landmarks[:shared] = before.landmarks + share[:, None, None] * (stretch.landmarks[:shared] - before.landmarks)
+    out.rotations[rows], out.translations[rows], out.landmarks[rows] = stretch.rotations, stretch.translations, stretch.landmarks
 
 
 def _smooth_place(place: Array, smoothing: float, certainty: Certainty, rows: slice, fps: float) -> Array:

@@ -19,13 +19,14 @@ from . import camera, expression, head_pose, pins, topology
 from .bundle import ClipEstimate, Prior, estimate_clip, key_frames, turning
 from .corrections import Corrections
 from .one_thread import one_thread
+from .roomy import WINDOW, rest, roomy, roomy_copy, windows
 from .smoothing import Certainty, Path, Smoothing, smooth_path
 from .take import project
 from .types import Array, Clip, Distortion, FaceLiftError, Lens, Observations, Take
 from .zoom import perspectives, zoom_curve
 
-_SAMPLE, _WINDOW, _FEW = 1000, 256, 100
-"""Frames that tell what a clip's frames have in common; that are worked on at a time; and that tell how the regressor made them."""
+_SAMPLE, _CANDIDATES, _FEW = 1000, 20_000, 100
+"""Frames that tell what a clip's frames have in common; among which its key frames are; and that tell how the regressor made them."""
 _MODES = 6
 _MODE_DOUBT = 0.4
 _POINT_DOUBT = (0.0013, 0.3)
@@ -130,7 +131,7 @@ def resolve(take: Take, corrections: Corrections, smoothing: float | Smoothing |
     amount = smoothing_of(take) if smoothing is None else Smoothing.of(smoothing)
     raw = _checked(pins.told(take.raw, corrections, pinned=False))
     still = bool(take.provenance.get("still_head"))
-    cameras = np.tile(np.eye(4), (len(take), 1, 1)) if still else take.camera_poses
+    cameras = _standing(len(take)) if still else take.camera_poses
     again = _finish(_Guide.of(raw), raw, take.clip, take.lens, take.neutral, amount, take.actor, cameras)
     again = replace(again, raw=take.raw, provenance={**take.provenance, "smoothing": asdict(amount)})
     return _held(again) if still else again
@@ -145,7 +146,7 @@ def smoothing_of(take: Take) -> Smoothing:
 def describe_motion(take: Take, rows: NDArray[np.int64]) -> Take:
     """The take with what follows from its motion told anew on some rows: expression, residuals and confidence."""
     raw = pins.told(take.raw, take.corrections)
-    weights, residuals, confidence = take.weights.copy(), take.residuals.copy(), take.confidence.copy()
+    weights, residuals, confidence = (roomy_copy(part) for part in (take.weights, take.residuals, take.confidence))
     for part in _windows(rows):
         weights[part] = expression.fit_weights(take.landmarks[part], take.neutral)
         errors = np.linalg.norm(project(take, part) - raw.landmarks_2d[part], axis=-1)
@@ -158,7 +159,9 @@ def describe_motion(take: Take, rows: NDArray[np.int64]) -> Take:
 
 def _windows(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """The rows, so many at a time that what is done with them needs little memory however long the clip is."""
-    return (rows[start : start + _WINDOW] for start in range(0, len(rows), _WINDOW))
+    for start in range(0, len(rows), WINDOW):
+        yield rows[start : start + WINDOW]
+        rest()
 
 
 def _sampled(raw: Observations, most: int) -> NDArray[np.int64]:
@@ -191,11 +194,19 @@ def _scale(reference: Array, settings: SolveSettings) -> float:
 def _cameras(raw: Observations, settings: SolveSettings) -> Array:
     """(T, 4, 4) world from camera on the frames of the raw take."""
     if settings.camera_poses is None:
-        return np.tile(np.eye(4), (len(raw.frames), 1, 1))
+        return _standing(len(raw.frames))
     poses = np.asarray(settings.camera_poses, dtype=float)
     if poses.shape[1:] != (4, 4) or len(poses) < raw.frames.max() or not _are_rigid(poses):
         raise FaceLiftError(f"The solved camera does not cover frames 1 to {raw.frames.max()} with one pose each; solve its motion again.")
     return poses[raw.frames - 1]
+
+
+def _standing(count: int) -> Array:
+    """(T, 4, 4) poses of a camera that does not move."""
+    poses = roomy(count, 4, 4)
+    for rows in windows(count):
+        poses[rows] = np.eye(4)
+    return poses
 
 
 def _are_rigid(poses: Array) -> bool:
@@ -215,18 +226,24 @@ def _held(take: Take) -> Take:
 
 def _checked(raw: Observations) -> Observations:
     """The raw take with frames that cannot be used marked as not found."""
-    rows = (raw.landmarks_2d, raw.landmarks_3d, raw.rotations, raw.translations)
-    whole = np.all([np.all(np.isfinite(part), axis=tuple(range(1, part.ndim))) for part in rows], axis=0)
-    seen = np.mean(np.isfinite(raw.covariances[..., 0, 0]), axis=1) > _LEAST_SEEN if len(raw.frames) else np.zeros(0, bool)
-    with np.errstate(invalid="ignore"):
-        ahead = raw.translations[:, 2] > 0
-    found = raw.found & whole & seen & ahead
+    found = np.zeros(len(raw.frames), bool)
+    for rows in windows(len(found)):
+        found[rows] = raw.found[rows] & _usable(raw, rows)
     raw = replace(raw, found=found)
     if found.any() and not _is_face(np.median(raw.landmarks_3d[_sampled(raw, _FEW)], axis=0)):
         raise FaceLiftError("The landmarks do not form a face: they lie in a row; the regressor's file may be wrong.")
     if not found.any():
         raise FaceLiftError("There is no frame with a face to solve; check the range, or that the face is large enough and not hidden.")
     return raw
+
+
+def _usable(raw: Observations, rows: slice) -> NDArray[np.bool_]:
+    """(R,) which of some rows have all their numbers, and a face in front of the camera of which enough is seen."""
+    parts = (raw.landmarks_2d[rows], raw.landmarks_3d[rows], raw.rotations[rows], raw.translations[rows])
+    whole = np.all([np.all(np.isfinite(part), axis=tuple(range(1, part.ndim))) for part in parts], axis=0)
+    seen = np.mean(np.isfinite(raw.covariances[rows, :, 0, 0]), axis=1) > _LEAST_SEEN
+    with np.errstate(invalid="ignore"):
+        return whole & seen & (raw.translations[rows, 2] > 0)
 
 
 def _told_through_pose(raw: Observations, lens: Lens) -> NDArray[np.bool_]:
@@ -384,10 +401,10 @@ def _estimate(raw: Observations, lens: Lens, guide: _Guide, prior: Prior) -> tup
 
     Of the regressor's shapes only what this actor's face is wont to do is believed, and each frame may differ from that too.
     """
-    found, told = np.flatnonzero(raw.found), _told_through_pose(raw, lens)
+    found, told = _sampled(raw, _CANDIDATES), _told_through_pose(raw, lens)
     telling = None if np.sum(~told) < _MEASURED else ~told
     pose = head_pose.pose_from(raw.rotations[found], raw.translations[found], raw.assumed_focal)
-    sure = np.median(raw.covariances[found][..., 0, 0], axis=1)
+    sure = np.concatenate([np.median(raw.covariances[rows, :, 0, 0], axis=1) for rows in _windows(found)])
     keys = found[key_frames(pose, np.isfinite(sure) & (sure > 0))]
     sight = _Sight.of(raw, lens, guide, keys)
     apart = (sight.shapes - guide.mean).reshape(len(keys), -1)
@@ -403,16 +420,20 @@ def _finish(
 ) -> Take:
     """Pose, landmarks and expression of each frame, given what the clip shares."""
     count = len(raw.frames)
-    inwards = np.linalg.inv(cameras[len(cameras) // 2]) @ cameras
+    inwards = roomy(count, 4, 4)
+    for rows in windows(count):
+        inwards[rows] = np.linalg.inv(cameras[count // 2]) @ cameras[rows]
     path = smooth_path(*_timeline(guide, raw, lens, neutral, inwards), amount, clip.fps)
     if len(path.translations) > count:
         path = path.rows(raw.frames - raw.frames[0])
-    path = _seen_by(np.linalg.inv(inwards), path)
+    for rows in windows(count):
+        seen = _seen_by(np.linalg.inv(inwards[rows]), path.rows(rows))
+        path.rotations[rows], path.translations[rows] = seen.rotations, seen.translations
     valid = np.isfinite(path.translations[:, 0])
     take = Take(
         actor, clip, raw.frames, (raw.frames - clip.first_frame) / clip.fps, valid, lens, cameras,
-        path.rotations, path.translations, neutral, path.landmarks, raw.covariances, np.zeros((count, len(neutral))),
-        np.zeros((count, 52)), expression.observable(neutral), np.zeros(count), raw,
+        path.rotations, path.translations, neutral, path.landmarks, raw.covariances, roomy(count, len(neutral)),
+        roomy(count, 52), expression.observable(neutral), np.zeros(count), raw,
     )  # fmt: skip
     return describe_motion(take, np.arange(count))
 
@@ -447,7 +468,7 @@ def _timeline(guide: _Guide, raw: Observations, lens: Lens, neutral: Array, inwa
     line, count = int(raw.frames[-1] - raw.frames[0]) + 1, len(neutral)
 
     def laid(*shape: int) -> Array:
-        return np.full((line, *shape), np.nan)
+        return roomy(line, *shape, fill=np.nan)
 
     path, certainty = Path(laid(3, 3), laid(3), laid(count, 3)), Certainty(laid(), laid(), laid(), laid(count))
     for rows in _windows(np.flatnonzero(raw.found)):

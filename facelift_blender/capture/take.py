@@ -13,20 +13,22 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .camera import to_pixels
 from .corrections import Corrections, Mute, Pin
-from .npz import DAMAGE
+from .npz import DAMAGE, read_shape
+from .roomy import LONG, roomy, windows
 from .topology import REGIONS
 from .types import Array, Clip, Distortion, FaceLiftError, Lens, Observations, Take
 
 VERSION = 2
 """2: corrections."""
 _MOST_FRAMES, _MOST_LANDMARKS, _WEIGHTS = 1_000_000, 10_000, 52
+_ROWS = 4096
 _FARTHEST, _LONGEST_FALLOFF = 1e6, 1000.0
 """Pixels from the picture that a pin may lie at most, and frames over which a correction may fade."""
 
@@ -61,7 +63,7 @@ def save_take(take: Take, path: Path) -> None:
     part = Path(path).with_name(Path(path).name + f".{os.getpid()}.part")
     try:
         with part.open("wb") as file:
-            np.savez(file, allow_pickle=False, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+            _write(file, {"header": np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays})
         os.replace(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -74,8 +76,7 @@ def load_take(path: Path) -> Take:
         with zipfile.ZipFile(path) as archive:
             header = _read_header(archive, path)
             _check_shapes(_stored_shapes(archive, path), header, path)
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in _SHAPES}
+            arrays = {name: _read(archive, name) for name in _SHAPES}
     except FileNotFoundError as error:
         raise FaceLiftError(f"There is no take at {path}.") from error
     except OSError as error:
@@ -84,6 +85,30 @@ def load_take(path: Path) -> Take:
         raise FaceLiftError(f"{path} is damaged or is not a take of FaceLift; track the footage again.") from error
     _check_values(arrays, path)
     return _take(arrays, header, path)
+
+
+def _write(file: IO[bytes], arrays: Mapping[str, Array]) -> None:
+    """An .npz as NumPy writes it, some rows at a time."""
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            whole = np.ascontiguousarray(array)
+            with archive.open(name + ".npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array_header_1_0(member, np.lib.format.header_data_from_array_1_0(whole))
+                for rows in windows(len(whole), _ROWS):
+                    member.write(whole[rows].tobytes())
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> Array:
+    """An array whose shape and kind were checked; of a long clip, some rows at a time. Raises ValueError where it is cut off."""
+    with archive.open(name + ".npy") as file:
+        shape, dtype = read_shape(file)
+        if len(shape) == 0 or shape[0] <= LONG:
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False)
+        array = roomy(*shape, dtype=dtype)
+        for rows in windows(len(array), _ROWS):
+            array[rows] = np.frombuffer(file.read(array[rows].nbytes), dtype).reshape(array[rows].shape)
+        return array
 
 
 def read_provenance(path: Path) -> dict[str, Any]:
@@ -151,11 +176,17 @@ def _check_shapes(shapes: Mapping[str, tuple[int, ...]], header: Mapping[str, An
 
 def _check_values(arrays: Mapping[str, Array], path: Path | str) -> None:
     valid = arrays["valid"]
-    shown = {name: arrays[name] for name in _ALWAYS_FINITE}
-    shown |= {name: arrays[name][valid] for name in _FINITE_WHERE_VALID if valid.shape == arrays[name].shape[:1]}
-    holes = [name for name, array in shown.items() if not np.all(np.isfinite(array))]
+    holes = [name for name in _ALWAYS_FINITE if not _is_finite(arrays[name], None)]
+    alike = [name for name in _FINITE_WHERE_VALID if valid.shape == arrays[name].shape[:1]]
+    holes += [name for name in alike if not _is_finite(arrays[name], valid)]
     if holes:
         raise FaceLiftError(f"The take of {path} lacks numbers in {', '.join(holes)}; track the footage again.")
+
+
+def _is_finite(array: Array, asked: NDArray[np.bool_] | None) -> bool:
+    """Whether all rows, or those asked for, are numbers."""
+    parts = (array[rows] if asked is None else array[rows][asked[rows]] for rows in windows(len(array), _ROWS))
+    return all(np.all(np.isfinite(part)) for part in parts)
 
 
 def _take(arrays: dict[str, Array], header: Mapping[str, Any], path: Path) -> Take:

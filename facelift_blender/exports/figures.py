@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..capture.roomy import windows
 from ..capture.types import Take
 
 
@@ -45,5 +46,7 @@ def frames_read(take: Take) -> int:
 
 def face_size(take: Take) -> float:
     """Median over the frames of the side, in pixels, of a square as large as the box around the landmarks."""
-    points = take.raw.landmarks_2d[take.raw.found]
-    return float(np.median(np.sqrt(np.prod(np.ptp(points, axis=1), axis=1)))) if len(points) else float("nan")
+    found = take.raw.found
+    parts = (take.raw.landmarks_2d[rows][found[rows]] for rows in windows(len(found)))
+    sizes = [np.sqrt(np.prod(np.ptp(points, axis=1), axis=1)) for points in parts]
+    return float(np.median(np.concatenate(sizes))) if found.any() else float("nan")

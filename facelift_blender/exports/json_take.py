@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from ..capture import topology
+from ..capture.roomy import windows
 from ..capture.types import Array, Take
 from ..rigs import arkit
 from .files import replacing
@@ -20,11 +22,20 @@ VERSION: Final = 1
 def write_json(take: Take, path: Path) -> None:
     """Write a take in capture's own axes and units. Raises FaceLiftError when the file cannot be written."""
     with replacing(Path(path)) as temporary, temporary.open("w", encoding="utf-8") as file:
-        json.dump(describe(take), file, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
+        before, after = _text(describe(take, frames=False)).split('"frames":[', 1)
+        file.write(before + '"frames":[')
+        for rows in windows(len(take)):
+            told = ",".join(_text(_describe_frame(take, index)) for index in range(rows.start, rows.stop))
+            file.write("," * (rows.start > 0) + told)
+        file.write(after)
 
 
-def describe(take: Take) -> dict[str, Any]:
-    """The take as JSON's own types; what is not known is null."""
+def _text(told: Mapping[str, Any]) -> str:
+    return json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
+
+
+def describe(take: Take, frames: bool = True) -> dict[str, Any]:
+    """The take as JSON's own types, with its frames or an empty list of them; what is not known is null."""
     return {
         "format": "FaceLift take",
         "version": VERSION,
@@ -40,7 +51,7 @@ def describe(take: Take) -> dict[str, Any]:
         "weight_names": arkit.NAMES,
         "observable": take.observable.tolist(),
         "neutral": _rounded(take.neutral),
-        "frames": [_describe_frame(take, index) for index in range(len(take))],
+        "frames": [_describe_frame(take, index) for index in range(len(take) if frames else 0)],
         "provenance": _finite(dict(take.provenance)),
     }  # fmt: skip
 

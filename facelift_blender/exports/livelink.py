@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from ..capture.roomy import windows
 from ..capture.types import Array, FaceLiftError, Take
 from ..rigs import arkit
 from ..rigs.bones import EYE_SIDEWAYS as _SIDEWAYS
@@ -28,6 +29,7 @@ EYE_SIDEWAYS, EYE_UPWARDS = math.radians(_SIDEWAYS), math.radians(_UPWARDS)
 """How far an eye has turned when its look shapes are at 1, sideways and up or down."""
 _GAP: Final = 0.1
 """Seconds without a face over which angles and weights are still interpolated."""
+_ROWS = 4096
 _TO_CAMERA: Final = np.diag([1.0, -1.0, -1.0])
 
 
@@ -48,12 +50,12 @@ def write_livelink(take: Take, path: Path, options: LiveLinkOptions = LiveLinkOp
     """Write the frames of a take that have a face, one row each. Raises FaceLiftError when the file cannot be written."""
     fps = options.fps or take.clip.fps
     begin = seconds_of(options.start, fps)
-    times, values = _table(take, options)
     with replacing(Path(path)) as temporary, temporary.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("Timecode", "BlendShapeCount", *COLUMNS))
-        for time, row in zip(times, values, strict=True):
-            table.writerow((timecode(begin + time, fps), len(COLUMNS), *(f"{value:.10f}" for value in row)))
+        for part in [slice(None)] if options.fps else windows(len(take), _ROWS):
+            for time, row in zip(*_table(take, options, part), strict=True):
+                table.writerow((timecode(begin + time, fps), len(COLUMNS), *(f"{value:.10f}" for value in row)))
 
 
 def read_livelink(path: Path, fps: float) -> tuple[Array, Array]:
@@ -76,10 +78,10 @@ def read_livelink(path: Path, fps: float) -> tuple[Array, Array]:
     return times, values
 
 
-def _table(take: Take, options: LiveLinkOptions) -> tuple[Array, Array]:
-    """Times (K,) and values (K, 61)."""
-    seen = take.valid & np.isfinite(take.weights).all(axis=1) & np.isfinite(take.rotations).all(axis=(1, 2))
-    rows = np.flatnonzero(seen)
+def _table(take: Take, options: LiveLinkOptions, part: slice) -> tuple[Array, Array]:
+    """Times (K,) and values (K, 61) of a part of the take."""
+    known = np.isfinite(take.weights[part]).all(axis=1) & np.isfinite(take.rotations[part]).all(axis=(1, 2))
+    rows = np.flatnonzero(take.valid[part] & known) + (part.start or 0)
     times, weights, head = take.times[rows], take.weights[rows], head_angles(take.rotations[rows])
     if options.fps and len(rows):
         wanted = np.arange(np.ceil(times[0] * options.fps - 1e-6), np.floor(times[-1] * options.fps + 1e-6) + 1.0) / options.fps
