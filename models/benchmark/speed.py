@@ -21,7 +21,7 @@ from .apart import apart
 from .figures import Chart, Figure, Findings, Say, Table, written
 from .machine import is_busy
 
-STATIONS: Final = ("decode", "detect", "landmarks", "solve", "smooth")
+STATIONS: Final = ("decode", "detect", "landmarks", "second look", "solve", "smooth")
 AHEAD: Final = 2.0
 """How many times the peer's frame rate the whole road is to reach."""
 LINEAR, FLAT = 1.1, 1.1
@@ -45,7 +45,7 @@ class Plan:
 
 
 QUICK: Final = Plan({"360p": 24}, (1,), 1, (24, 48), (12, 24), (24, 48))
-USUAL: Final = Plan({"720p": 48, "1080p": 24, "360p": 48, "4K": 12}, (2, 1), 2, (100, 300, 1000), (48, 480), (100, 1000))
+USUAL: Final = Plan({"720p": 240, "1080p": 48, "360p": 48, "4K": 12}, (2, 1), 2, (100, 300, 1000), (48, 480), (100, 1000))
 FULL: Final = Plan(
     {"720p": 240, "1080p": 240, "360p": 120, "4K": 96}, (2, 1), 3, (100, 300, 1000, 3000, 10_000), (100, 300, 1000, 3000, 10_000),
     (100, 1000, 10_000),
@@ -80,14 +80,15 @@ def roads(plan: Plan, folder: Path, say: Say) -> Findings:
         for cores in plan.cores:
             if not say(f"the whole road, {size}, {cores} core{'s'[: cores > 1]}"):
                 continue
-            (ours, theirs), peak = apart(_in_turn, path, plan.rounds, cores, cores=cores)
+            (ours, theirs), peak = apart(_in_turn, path, plan.rounds, cores=cores)
             found.figures += _road_figures(size, cores, ours, theirs)
             stations.append((size, cores, *(ours.stations[name] for name in STATIONS), ours.wall, theirs.wall, peak))
             if cores == plan.cores[0]:
                 rows.append((size, ours, theirs))
     found.tables.append(
         Table("Stations, ms a frame by the clock", ("size", "cores", *STATIONS, "whole road", "the peer's", "peak MB"), stations,
-              "Decoding goes on in a thread of its own: its column is what the road waits for it. Memory is of both sides together.")
+              "Decoding and second looks go on in threads of their own: their columns are what the road waits for them. Memory is of both"
+              " sides together.")
     )  # fmt: skip
     found.bounds += [_bound(size, ours) for size, ours, _ in rows]
     rows.sort(key=lambda row: clips.SIZES[row[0]])
@@ -112,17 +113,18 @@ def _bound(size: str, spent: Spent) -> str:
     name, most = max(spent.stations.items(), key=lambda item: item[1])
     what = {
         "decode": "the decoder", "detect": "the detector's net", "landmarks": "the landmark net, on the cores",
-        "solve": "linear algebra on one core", "smooth": "linear algebra on one core",
+        "second look": "the second look's net, on a core of its own", "solve": "linear algebra on one core",
+        "smooth": "linear algebra on one core",
     }[name]  # fmt: skip
     return f"{size}: {name} takes {written(100 * most / sum(spent.stations.values()))} % of the stations' time; it is bound by {what}."
 
 
-def _in_turn(path: Path, rounds: int, cores: int) -> tuple[Spent, Spent]:
+def _in_turn(path: Path, rounds: int) -> tuple[Spent, Spent]:
     """Ours and the peer's, medians of some rounds; the first look at each, which loads models, does not count."""
     from facelift_blender.capture.landmarks import Regressor
     from facelift_blender.capture.track import TrackSettings, track
 
-    regress = Regressor(threads=cores)
+    regress = Regressor()
     settings = TrackSettings(end=12)
     track(path, settings)
     peer = peers.MediaPipe() if peers.is_installed() else None
