@@ -30,13 +30,17 @@ QUALITIES: Final = [
     ("FINE", "Fine", "Look at every frame and at its mirror picture: calmer, half as fast"),
 ]
 MOVES: Final = [
-    ("HEAD", "Head", "The camera stands still, as on a tripod: all motion is the head's"),
-    ("CAMERA", "Camera Known", "The camera moves as Blender's own tracker has solved it for this clip; the head's motion is what is left"),
-    ("STILL", "Head Still", "The head is held where it was on its first frame, and the camera moves about it"),
+    ("HEAD", "Head Only", "The camera stands still, as on a tripod: all motion is the head's"),
+    (
+        "CAMERA",
+        "Head and Solved Camera",
+        "The camera moves as Blender's own tracker has solved it for this clip; the head's motion is what is left",
+    ),
+    ("STILL", "Camera Only", "The head is held where it was on its first frame, and the camera moves about it"),
 ]
 SCALES: Final = [
-    ("PUPILS", "Pupil Distance", "The distance between the actor's pupils tells how large all is"),
-    ("MEASURED", "Measured Distance", "A distance between two points of the face, measured on the actor, tells how large all is"),
+    ("PUPILS", "By Pupils", "The distance between the actor's pupils tells how large all is"),
+    ("MEASURED", "By Measure", "A distance between two points of the face, measured on the actor, tells how large all is"),
 ]
 _POINTS: Final = [(name.upper(), label, f"{label}; right and left are the actor's own") for name, label in PICKS.items()]
 
@@ -65,7 +69,7 @@ class FaceLiftClipSettings(bpy.types.PropertyGroup):
     moves: EnumProperty(name="Who Moves", description="Whose motion the picture shows", items=MOVES, default="HEAD")
     scale: EnumProperty(name="Scale", description="What tells how large the face is", items=SCALES, default="PUPILS")
     interpupillary: FloatProperty(
-        name="Pupil Distance",
+        name="Pupils (mm)",
         description="Between the actor's pupils, in mm; 63 is usual",
         default=63.0,
         min=20.0,
@@ -76,7 +80,7 @@ class FaceLiftClipSettings(bpy.types.PropertyGroup):
     measured_from: EnumProperty(name="From", description="One end of the measured distance", items=_POINTS, default="EYE_RIGHT_1")
     measured_to: EnumProperty(name="To", description="The other end of the measured distance", items=_POINTS, default="EYE_LEFT_4")
     measured_mm: FloatProperty(
-        name="Distance",
+        name="Apart (mm)",
         description="Between the two points with the face at rest, in mm",
         default=90.0,
         min=1.0,
@@ -149,7 +153,7 @@ class FaceLiftTakeSettings(bpy.types.PropertyGroup):
         update=sync.wanted_changed,
     )
     interpupillary: FloatProperty(
-        name="Pupil Distance",
+        name="Pupils (mm)",
         description="Between the actor's pupils, in mm: it sets the scale of head and distance; 63 is usual",
         default=63.0,
         min=20.0,

@@ -61,7 +61,9 @@ class FACELIFT_PT_correct(InClipEditor, bpy.types.Panel):
         split(column).prop(chosen, "falloff")
         column.scale_y = 1.2
         column.operator("facelift.refine", icon="FILE_REFRESH")
-        layout.prop(chosen, "before", text="Before Corrections", toggle=True)
+        row = layout.row()
+        row.enabled = chosen.before or any(len(items) for items in (chosen.pins, chosen.mutes))
+        row.prop(chosen, "before", text="Before Corrections", toggle=True)
         footage = clip_of(collection)
         if footage is not None and markers.tracks_of(footage, collection["facelift_actor"]):
             notes(layout, [tr("Move markers on the plate, then Refine")], letters(context), "INFO")

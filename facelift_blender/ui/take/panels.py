@@ -21,6 +21,9 @@ AMBIGUITY: Final = (
     "A longer lens further away films nearly the same picture: within the interval, size and distance trade with the focal length."
 )
 
+_SOURCES: Final = {"user": "{}, as told", "solved": "{}, solved", "prior": "{}, guessed", "metadata": "{}, of the footage"}
+"""How a focal length is told, by what it is from."""
+
 
 class _Take:
     bl_label = "Take"
@@ -40,8 +43,9 @@ class _Take:
         if head is None:
             return
         table(layout.column(align=True), figures(head))
-        notes(layout, [*warnings(head), *rate_note(context.scene, head)], letters(context))
-        if is_wide(head):
+        told = warnings(head)
+        notes(layout, [*told, *rate_note(context.scene, head)], letters(context))
+        if is_wide(head) and not any("focal length" in text for text in told):
             notes(layout, [tr(AMBIGUITY)], letters(context), "INFO")
         layout.operator("facelift.look_through_camera", icon="CAMERA_DATA")
         if context.space_data.type == "VIEW_3D":
@@ -54,7 +58,7 @@ def figures(head: bpy.types.Object) -> list[tuple[str, str]]:
     return [
         ("Frames", str(head["frames"])),
         ("Residual", f"{head['median_residual_px']:.2f} px"),
-        ("Focal Length", f"{head['focal_mm']:.1f} mm, {head['focal_source']}"),
+        ("Focal Length", tr(_SOURCES.get(head["focal_source"], "{}")).format(f"{head['focal_mm']:.1f} mm")),
         ("90 % Interval", f"{head['focal_low_mm']:.1f} to {head['focal_high_mm']:.1f} mm"),
         ("Ran On", str(provenance.get("provider", "CPU"))),
     ]
@@ -88,16 +92,16 @@ class _Adjust:
     def draw(self, context: bpy.types.Context) -> None:
         collection, layout = find_take(context), split(self.layout)
         chosen = collection.facelift
-        column = layout.column(align=True, heading="Smoothing")
+        layout.label(text="Smoothing")
+        column = layout.column(align=True)
         for part in ("pose", "mouth", "eyes", "brows", "face"):
             column.prop(chosen, part, slider=True)
         layout.prop(chosen, "interpupillary")
-        column = layout.column(heading="At Rest")
-        column.prop(chosen, "use_rest", text="Own Frame")
-        row = column.row(align=True)
+        column = layout.column(heading="Resting Face")
+        column.prop(chosen, "use_rest", text="From Frame")
         if chosen.use_rest:
-            row.prop(chosen, "rest")
-        row.operator("facelift.set_rest", text="Here" if chosen.use_rest else "At Rest Here", icon="EYEDROPPER")
+            column.prop(chosen, "rest")
+        column.operator("facelift.set_rest", text="Use This Frame", icon="EYEDROPPER")
         if sync.is_busy():
             layout.label(text="Adjusting", icon="SORTTIME")
         if collection.name in sync.problems:

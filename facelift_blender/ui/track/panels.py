@@ -72,9 +72,14 @@ class _Motion:
         layout.column(heading="Lens").prop(clip, "zoom", text="Zooms")
         layout.prop(clip, "scale")
         column = layout.column(align=True)
-        names = ("interpupillary",) if clip.scale == "PUPILS" else ("measured_from", "measured_to", "measured_mm")
-        for name in names:
-            column.prop(clip, name)
+        if clip.scale == "PUPILS":
+            column.prop(clip, "interpupillary")
+            return
+        ends = column.column(align=True)
+        ends.use_property_split = False  # the points' names want the whole width
+        ends.prop(clip, "measured_from", text="")
+        ends.prop(clip, "measured_to", text="")
+        column.prop(clip, "measured_mm")
 
 
 def _draw_run(layout: bpy.types.UILayout, footage: bpy.types.MovieClip | None) -> None:
