@@ -67,7 +67,9 @@ GERMAN: Final = {
     "Performance": "Schauspiel",
     "Wide Lens": "Weitwinkel",
     "Phone Selfie": "Handy-Selfie",
-    "52 shapes are on {}; the head lies {:.1f} mm from FaceLift's own": "52 Formen sind auf {}; der Kopf liegt {:.1f} mm neben dem von FaceLift",
+    "52 shapes are on {}; the head lies {:.1f} mm from FaceLift's own": (
+        "52 Formen sind auf {}; der Kopf liegt {:.1f} mm neben dem von FaceLift"
+    ),
     "A longer lens further away films nearly the same picture: within the interval, size and distance trade with the focal length.": (
         "Ein längeres Objektiv aus größerer Entfernung filmt fast dasselbe Bild: innerhalb des Intervalls gehen Größe und Entfernung"
         " mit der Brennweite."
