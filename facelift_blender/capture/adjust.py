@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .corrections import Corrections
-from .expression import fit_weights
+from .expression import read_weights
 from .refine import refine
 from .smoothing import Smoothing
 from .solve import resmooth, smoothing_of
@@ -65,7 +65,7 @@ def _resting(take: Take, frame: int) -> Take:
     if not len(rows):
         raise FaceLiftError(f"Frame {frame} has no face of {take.actor} to take as the one at rest; go to a frame that has.")
     neutral = take.landmarks[rows[0]].copy()
-    return replace(take, neutral=neutral, weights=fit_weights(take.landmarks, neutral))
+    return replace(take, neutral=neutral, weights=read_weights(take.landmarks, neutral))
 
 
 def interpupillary(take: Take) -> float:

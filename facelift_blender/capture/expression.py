@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the face does: the actor's neutral, and ARKit weights from landmarks.
 
-The weights of all frames are one bounded, sparse least squares problem: the moves of the landmarks away from the actor's
-own neutral, and beside them what tells an expression sharpest (the lids' and the lips' gaps, the irises between the
-corners of the eye), against the same of a basis whose moves are brought to the actor's size, part by part.
+Of landmarks that are exact, the weights of all frames are one bounded, sparse least squares problem (`fit_weights`): the moves
+of the landmarks away from the actor's own neutral, and beside them what tells an expression sharpest (the lids' and the lips'
+gaps, the irises between the corners of the eye), against the same of a basis whose moves are brought to the actor's size, part
+by part. The tracker's landmarks move less than the face does, and their errors move together: from them the weights are read
+(`read_weights`) by a linear regression that rendered faces have taught how this tracker sees each shape.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from ..rigs import arkit
 from ..rigs.proportions import scale_by_part
 from . import topology
 from .types import Array
+from .weights import model_path
 
 UNSEEN = ("tongueOut", "cheekPuff")
 """Shapes that landmarks cannot show, whatever they do to a few of them."""
@@ -110,6 +113,41 @@ def fit_weights(landmarks: Array, neutral: Array, covariances: Array | None = No
     solution[:, shown] = _bounded(system, moves, _sparsity()[shown])
     weights[seen] = solution
     return weights
+
+
+def read_weights(landmarks: Array, neutral: Array) -> Array:
+    """ARKit weights (T, 52), 0 to 1, of canonical landmarks (T, N, 3) as the tracker gives them; the actor rests at `neutral` (N, 3).
+
+    Frames with NaN give NaN. Shapes that are not `observable` stay 0. Raises FaceLiftError if what was learned is missing.
+    """
+    reading = load_reading()
+    found = reading.gain * (described(landmarks, neutral) @ reading.matrix - reading.doubt)
+    return np.where(observable(neutral), np.clip(found, 0.0, 1.0), np.where(np.isnan(found), np.nan, 0.0))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What rendered faces taught. matrix: (F, 52), what is `described` to weights. doubt: (52,) what a weight has to exceed to
+    count, gain: (52,) what then brings it to its full size.
+    """
+
+    matrix: Array
+    doubt: Array
+    gain: Array
+
+
+@lru_cache(maxsize=1)
+def load_reading() -> Reading:
+    """The one that the extension ships (`models.training.expression_fit`)."""
+    path = model_path("expression")
+    with np.load(path, allow_pickle=False) as file:
+        return Reading(*(file[name].astype(float) for name in ("matrix", "doubt", "gain")))
+
+
+def described(landmarks: Array, neutral: Array) -> Array:
+    """What weights are read from, (T, F), no unit: the features of moves brought to the known head's size, over their noise."""
+    known = head_basis().neutral
+    return _features(scale_by_part(landmarks - neutral, neutral, known), known) / _noise(None)
 
 
 def moves(weights: Array, neutral: Array, basis: Basis | None = None) -> Array:

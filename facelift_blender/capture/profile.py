@@ -15,7 +15,7 @@ import numpy as np
 from ..rigs import arkit
 from ..rigs.json_file import read_bounded, write_whole
 from . import topology
-from .expression import fit_weights
+from .expression import read_weights
 from .head_pose import move, similarity
 from .types import Array, FaceLiftError, Take
 
@@ -47,7 +47,7 @@ def calibrate(take: Take, rest: Sequence[int] = (), extremes: Mapping[str, int] 
     Raises FaceLiftError for frames without a face, unknown shapes, and extremes that do not show.
     """
     neutral = take.landmarks[[_row(take, frame) for frame in rest]].mean(axis=0) if rest else take.neutral
-    gains, weights = np.ones(52), fit_weights(take.landmarks, neutral)
+    gains, weights = np.ones(52), read_weights(take.landmarks, neutral)
     named = {_index(name): _row(take, frame) for name, frame in (extremes or {}).items()}
     for index, row in named.items():
         reached = weights[row, index]
@@ -65,7 +65,7 @@ def with_profile(take: Take, profile: Profile) -> Take:
     """
     trust = np.isin(np.arange(topology.COUNT), _FIRM).astype(float)
     neutral = move(profile.neutral[None], similarity(profile.neutral[None], take.neutral, trust))[0]
-    weights = np.clip(fit_weights(take.landmarks, neutral) * profile.gains, 0.0, 1.0)
+    weights = np.clip(read_weights(take.landmarks, neutral) * profile.gains, 0.0, 1.0)
     return replace(take, neutral=neutral, weights=weights)
 
 

@@ -148,7 +148,7 @@ def describe_motion(take: Take, rows: NDArray[np.int64]) -> Take:
     raw = pins.told(take.raw, take.corrections)
     weights, residuals, confidence = (roomy_copy(part) for part in (take.weights, take.residuals, take.confidence))
     for part in _windows(rows):
-        weights[part] = expression.fit_weights(take.landmarks[part], take.neutral)
+        weights[part] = expression.read_weights(take.landmarks[part], take.neutral)
         errors = np.linalg.norm(project(take, part) - raw.landmarks_2d[part], axis=-1)
         counted = np.isfinite(errors) & np.isfinite(raw.covariances[part, :, 0, 0])
         squares = np.sum(np.where(counted, errors, 0.0) ** 2, axis=1)

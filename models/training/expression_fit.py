@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m models.training.expression_fit`: teaches the extension to read weights from landmarks as its tracker sees them.
+
+The characters that `python -m models.performer.exercises` rendered go through the tracker with the weights as they are, and a
+ridge regression learns from what is then solved. Characters stand in for each other's test: what is left of a shape at rest in
+one who was not learned from is the doubt that a weight has to exceed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from facelift_blender.capture.expression import Reading, described, find_neutral
+from facelift_blender.capture.topology import MIRROR
+from facelift_blender.capture.types import Array, FaceLiftError, Take
+from facelift_blender.rigs import arkit
+from models.performer.exercises import FOLDER
+from models.performer.truth import Truth
+
+from . import expression_samples, paths
+from .export import register
+
+RIDGE: Final = 3000.0
+NEUTRALS, FEW = 3, 0.5
+"""Faces at rest that each character is seen from: the solve's, and those of a share of the stills, as a short clip would have them."""
+FOLDS: Final = 6
+DOUBT: Final = 0.3
+"""What a weight has to exceed, in standard deviations of its error at rest."""
+_REST: Final = 0.02
+_MOST: Final = 1.6
+"""The largest gain."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """described: (S, F). weights: (S, 52). characters: (S,)."""
+
+    described: Array
+    weights: Array
+    characters: np.ndarray
+
+
+def samples_of(takes: dict[int, tuple[Take, Truth]]) -> Samples:
+    """Every still, from several faces at rest, as it is and in the mirror."""
+    rows = [
+        (described(*face), weights, np.full(len(weights), seed))
+        for seed, (take, truth) in takes.items()
+        for neutral in _neutrals(take, np.random.default_rng([seed, 24]))
+        for face, weights in (
+            ((take.landmarks, neutral), truth.weights),
+            ((mirrored(take.landmarks), mirrored(neutral)), truth.weights[:, list(arkit.MIRROR)]),
+        )
+    ]
+    return Samples(*(np.concatenate(column) for column in zip(*rows, strict=True)))
+
+
+def _neutrals(take: Take, random: np.random.Generator) -> list[Array]:
+    count = round(FEW * len(take))
+    few = [random.choice(len(take), count, replace=False) for _ in range(NEUTRALS - 1)]
+    return [take.neutral, *(find_neutral(take.landmarks[rows]) for rows in few)]
+
+
+def mirrored(points: Array) -> Array:
+    """Landmarks (..., N, 3) of the face in the mirror."""
+    return points[..., list(MIRROR), :] * [-1.0, 1.0, 1.0]
+
+
+def fit(samples: Samples) -> Reading:
+    """The reading that fits the samples; twins share what they doubt."""
+    left_out = _left_out(samples)
+    doubt, gain = np.zeros(52), np.ones(52)
+    for shape in range(52):
+        rest = samples.weights[:, shape] < _REST
+        doubt[shape] = DOUBT * np.sqrt(np.mean(left_out[rest, shape] ** 2))
+        gain[shape] = _gain(left_out[:, shape] - doubt[shape], samples.weights[:, shape])
+    twins = list(arkit.MIRROR)
+    return Reading(ridge(samples.described, samples.weights), (doubt + doubt[twins]) / 2, (gain + gain[twins]) / 2)
+
+
+def _gain(found: Array, true: Array) -> float:
+    """What brings a weight on average to its full size, where it shows at all."""
+    found = np.clip(found, 0.0, 1.0)
+    slope = float(found @ true / max(found @ found, 1e-9))
+    return float(np.clip(slope, 1.0, _MOST))
+
+
+def _left_out(samples: Samples) -> Array:
+    """(S, 52) of each character by what the others taught."""
+    found, everyone = np.zeros_like(samples.weights), np.unique(samples.characters)
+    for fold in range(FOLDS):
+        out = np.isin(samples.characters, everyone[fold::FOLDS])
+        if out.any() and not out.all():
+            found[out] = samples.described[out] @ ridge(samples.described[~out], samples.weights[~out])
+    return found
+
+
+def ridge(described: Array, weights: Array) -> Array:
+    """(F, 52)."""
+    return np.linalg.solve(described.T @ described + RIDGE * np.eye(described.shape[1]), described.T @ weights)
+
+
+def save(reading: Reading, path: Path) -> None:
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez_compressed(file, **{name: getattr(reading, name).astype(np.float32) for name in ("matrix", "doubt", "gain")})
+    os.replace(part, path)
+    register("expression", path, "CC-BY-4.0", "python -m models.training.expression_fit")
+
+
+def observed(folder: Path) -> dict[int, tuple[Take, Truth]]:
+    """Every character's take by the extension's models as they are, and its truth. Raises FaceLiftError if there is none."""
+    seeds = expression_samples.seeds(folder)
+    if not seeds:
+        raise FaceLiftError(f"{folder} has no exercises: render them with `python -m models.performer.exercises`.")
+    look = expression_samples.looking_twice()
+    return {seed: expression_samples.observe(seed, folder, look) for seed in seeds}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m models.training.expression_fit", description=__doc__)
+    parser.add_argument("--exercises", type=Path, default=FOLDER, help="folder with the rendered stills")
+    parser.add_argument("-o", "--output", type=Path, default=paths.WEIGHTS / "expression.npz")
+    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
+    try:
+        takes = observed(options.exercises)
+    except FaceLiftError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    save(fit(samples_of(takes)), options.output)
+    sys.stdout.write(f"{options.output}: {len(takes)} characters\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
