@@ -3,9 +3,9 @@
 
 For each part of the motion (the head's rotation, its place, each region of the face) the smooth path x of measurements y
 minimises  sum w_t |y_t - x_t|^2 + stiffness * sum v_t |x_t-1 - 2 x_t + x_t+1|^2,  which is what a Kalman smoother of a body
-with random acceleration returns, solved as one banded system. v_t is small where the part accelerates beyond what its own
-noise could feign (heavy-tailed process noise): there the stiffness falls to where the noise that passes bends the path as
-much as the motion does. So a blink or a plosive passes whole while rest is still.
+with random acceleration returns, solved as one banded system. v_t falls where the part accelerates: there the stiffness is the
+noise's variance over the acceleration's (heavy-tailed process noise, found by reweighting). The search begins soft, where every
+event shows, and stiffens wherever nothing but noise was there. So a blink or a plosive passes whole while rest is still.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -35,10 +34,14 @@ _STRENGTH = 30.0
 """Stiffness at 0.3 of the slider and 25 frames a second: a body at rest passes below 2 Hz."""
 _DECADES = 3.0
 """Decades of stiffness from none of the slider to all of it."""
-_SURPRISE = 2.5
-"""Normal deviations beyond which an acceleration is no longer taken for noise."""
-_PATIENCE = 1.5
-"""Decades, likewise, by which motion must outweigh noise before it is let through."""
+_PATIENCE, _PATIENT_DECADES = 4.0, 1.5
+"""Variances of the noise over the acceleration's to which a moving part is stiff at half of the slider; and decades of that from none
+of the slider to all of it.
+"""
+_PATIENCES = {"pose": 2.0, "mouth": 1.0, "eyes": 0.6, "brows": 2.0, "face": 4.0}
+"""How much stiffer the parts are than that: lids are the quickest, contour and cheeks the slowest."""
+_SOFT = 0.3
+"""The stiffness with which the search begins."""
 _STRETCH, _OVERLAP = 6000, 250
 """Frames of a long clip that are smoothed together, and on which two such stretches go over into one another."""
 _CALM, _CALM_NORMAL = 0.3, -0.524
@@ -147,8 +150,9 @@ def _smooth_stretch(path: Path, certainty: Certainty, rows: slice, smoothing: Sm
     for part in PARTS:
         values = path.landmarks[rows][:, part]
         weights = _limited(np.mean(certainty.landmarks[rows][:, part], axis=1))
-        amount = smoothing.of_region(topology.TABLE[part[0]].region)
-        smooth_part = smooth_moves(values.reshape(len(values), -1), amount, weights, fps)
+        region = topology.TABLE[part[0]].region
+        patience = _PATIENCES.get(_SLIDERS.get(region, "face"), 1.0) * _PATIENCE
+        smooth_part = smooth_moves(values.reshape(len(values), -1), smoothing.of_region(region), weights, fps, patience)
         landmarks[:, part] = smooth_part.reshape(values.shape)
     return Path(rotations, translations, landmarks)
 
@@ -171,11 +175,11 @@ def _smooth_place(place: Array, smoothing: float, certainty: Certainty, rows: sl
     Beside or behind the camera that looks, as after a long travel, there is no such depth, and the way is smoothed as it is.
     """
     if np.nanmin(place[:, 2]) < 0.2 * np.nanmax(np.linalg.norm(place, axis=1)):
-        return smooth(place, smoothing, _limited(certainty.depth[rows]), fps)
+        return smooth(place, smoothing, _limited(certainty.depth[rows]), fps, patience=_PATIENCES["pose"] * _PATIENCE)
     ray, depth = certainty.place[rows], certainty.depth[rows]
-    seen = smooth(place[:, :2] / place[:, 2:], smoothing, _limited(ray), fps, _told(ray))
+    seen = smooth(place[:, :2] / place[:, 2:], smoothing, _limited(ray), fps, _told(ray), _PATIENCES["pose"] * _PATIENCE)
     away = np.log(np.ascontiguousarray(place[:, 2:]))  # NumPy's logarithm of a column differs with where its result comes to lie
-    depth = np.exp(smooth(away, smoothing, _limited(depth), fps, _told(depth)))
+    depth = np.exp(smooth(away, smoothing, _limited(depth), fps, _told(depth), _PATIENCES["pose"] * _PATIENCE))
     return np.concatenate([seen * depth, depth], axis=1)
 
 
@@ -198,11 +202,14 @@ def segments(measured: Array, times: Array, longest: float = LONGEST_BRIDGE) -> 
         yield slice(int(rows[first]), int(rows[last]) + 1)
 
 
-def smooth(values: Array, smoothing: float, weights: Array | None = None, fps: float = 25.0, told: float = np.inf) -> Array:
+def smooth(
+    values: Array, smoothing: float, weights: Array | None = None, fps: float = 25.0, told: float = np.inf, patience: float = _PATIENCE
+) -> Array:
     """Smooth one part's channels together.
 
     values: (T, C), evenly spaced in time, of like units and noise; NaN rows are bridged. smoothing: 0 (as it is, gaps
     bridged) to 1. weights: (T,) relative inverse variance of the measurements. told: the most that their variance can be.
+    patience: how stiff the part is where it moves.
     """
     measured = np.all(np.isfinite(values), axis=1)
     weights = np.where(measured, 1.0 if weights is None else weights, 0.0)
@@ -212,21 +219,20 @@ def smooth(values: Array, smoothing: float, weights: Array | None = None, fps: f
     weights = weights / np.median(weights[measured])
     firmness = 0.5 - (1.0 - smoothing) ** 2
     strength = _STRENGTH * 10.0 ** (_DECADES * firmness) * (fps / 25.0) ** 4
-    noise, freedom = _noise(values[measured])
-    noise = min(noise, told)
-    usual = max(_chi_square(_SURPRISE, freedom) * 10.0 ** (_PATIENCE * firmness), 1.3)
-    stiffness = np.full(len(values) - 2, strength)
+    noise = min(_noise(values[measured]), told)
+    usual = patience * 10.0 ** (_PATIENT_DECADES * (firmness - 0.25)) * noise
+    stiffness = np.full(len(values) - 2, min(_SOFT, strength))
     for _ in range(_ROUNDS):
         path = _path(filled, weights, stiffness)
         bend = _widened(np.sum(np.diff(path, 2, axis=0) ** 2, axis=1))
-        softer = np.minimum(_stiffness_for(bend / (usual * noise)), strength)
-        if np.all(np.abs(softer - stiffness) <= _SETTLED * stiffness):
+        fitting = strength / (1.0 + strength * bend / usual)
+        if np.all(np.abs(fitting - stiffness) <= _SETTLED * stiffness):
             break
-        stiffness = softer
+        stiffness = fitting
     return path
 
 
-def smooth_moves(values: Array, smoothing: float, weights: Array | None = None, fps: float = 25.0) -> Array:
+def smooth_moves(values: Array, smoothing: float, weights: Array | None = None, fps: float = 25.0, patience: float = _PATIENCE) -> Array:
     """Smooth the channels of a part (T, C) along what it is wont to do, each of its main moves by itself.
 
     A blink is one move of many points: along it, it stands far out of the noise that each point has, and so it passes while
@@ -234,7 +240,7 @@ def smooth_moves(values: Array, smoothing: float, weights: Array | None = None, 
     """
     measured = np.all(np.isfinite(values), axis=1)
     if smoothing <= 0 or measured.sum() < _FEW:
-        return smooth(values, smoothing, weights, fps)
+        return smooth(values, smoothing, weights, fps, patience=patience)
     noise = np.sqrt(np.median(np.diff(values[measured], 4, axis=0) ** 2, axis=0))
     scale = np.maximum(noise, 0.1 * noise.max() + 1e-12)
     told = values[measured] / scale
@@ -242,40 +248,24 @@ def smooth_moves(values: Array, smoothing: float, weights: Array | None = None, 
     turn = np.linalg.eigh((told - middle).T @ (told - middle))[1][:, ::-1]
     moves = (values / scale - middle) @ turn
     parts = np.array_split(moves, range(1, min(_MOVES, moves.shape[1] - 1) + 1), axis=1)
-    smoothed = np.concatenate([smooth(part, smoothing, weights, fps) for part in parts], axis=1)
+    smoothed = np.concatenate([smooth(part, smoothing, weights, fps, patience=patience) for part in parts], axis=1)
     return (smoothed @ turn.T + middle) * scale
 
 
-def _noise(values: Array) -> tuple[float, float]:
-    """Variance of the noise, all channels together, and how many independent channels it is worth.
-
-    From the calmer frames' fourth differences, which no smooth motion has.
-    """
+def _noise(values: Array) -> float:
+    """Variance of the noise, all channels together, from the calmer frames' fourth differences, which no smooth motion has."""
     fourth = np.diff(values, 4, axis=0) / np.sqrt(70.0)
     power = np.sum(fourth**2, axis=1)
     calm = fourth[power <= np.quantile(power, 0.5)]
     spectrum = calm.T @ calm if calm.shape[1] < calm.shape[0] else calm @ calm.T
     freedom = float(np.trace(spectrum) ** 2 / max(np.sum(spectrum**2), 1e-300))
-    return max(float(np.quantile(power, _CALM)) / _chi_square(_CALM_NORMAL, freedom), 1e-18), freedom
+    return max(float(np.quantile(power, _CALM)) / _chi_square(_CALM_NORMAL, freedom), 1e-18)
 
 
 def _chi_square(normal: float, freedom: float) -> float:
     """Quantile of chi-square over its mean, at that many normal deviations (Wilson and Hilferty)."""
     share = 2.0 / (9.0 * max(freedom, 1.0))
     return max(1.0 - share + normal * np.sqrt(share), 0.1) ** 3
-
-
-def _stiffness_for(bend: Array) -> Array:
-    """The stiffness behind which white noise of unit variance keeps that mean squared second difference."""
-    stiffness, bends = _bend_table()
-    return np.exp(np.interp(-np.log(np.maximum(bend, 1e-30)), -bends, stiffness))
-
-
-@lru_cache(maxsize=1)
-def _bend_table() -> tuple[Array, Array]:
-    bend = (2.0 - 2.0 * np.cos(np.linspace(0.0, np.pi, 4096))) ** 2
-    grid = np.linspace(np.log(1e-6), np.log(1e8), 120)
-    return grid, np.log(np.mean(bend / (1.0 + np.exp(grid)[:, None] * bend) ** 2, axis=1))
 
 
 def _widened(bend: Array) -> Array:
@@ -325,7 +315,7 @@ def smooth_rotations(rotations: Array, smoothing: float, certainty: Array | None
         turned = np.swapaxes(guess, 1, 2)
         rolled = np.zeros((len(rotations), 3))
         np.cumsum(rotation_vector(turned[:-1] @ guess[1:]), axis=0, out=rolled[1:])
-        path = smooth(rolled + rotation_vector(turned @ rotations), smoothing, weights, fps, told)
+        path = smooth(rolled + rotation_vector(turned @ rotations), smoothing, weights, fps, told, _PATIENCES["pose"] * _PATIENCE)
         guess = guess @ rotation_matrix(path - rolled)
     return guess
 
