@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The bundled clip with the extension's own models, killed and gone on with; `kills.py` does it as often as one likes."""
+"""The bundled clip with the extension's own models, killed and gone on with; `tests/kills.py` does it as often as one likes."""
 
 from __future__ import annotations
 

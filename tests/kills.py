@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Workers killed at random moments of a real shot, with the extension's own models, and what comes of going on.
 
-    python tests/farm/kills.py CLIP --kills 30 --end 75
+    python tests/kills.py CLIP --kills 30 --end 75
 
 Prints a line a kill; ends with an AssertionError at the first that shows half a file, tracks more than a chunk twice, or comes
 out otherwise than the unbroken run.
@@ -24,7 +24,7 @@ from queue import Empty, Queue
 from typing import Any
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from facelift_blender.farm.crew import Worker
 from facelift_blender.farm.result import DONE, Result, result_of
