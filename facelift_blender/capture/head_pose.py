@@ -16,7 +16,7 @@ import numpy as np
 from .types import Array
 
 _STUDENT = 4.0
-_CHUNK = 256
+_CHUNK = 64
 _LONGEST_TURN = 0.5
 
 
