@@ -59,15 +59,17 @@ class Regressor:
         self.name, self.sha256 = path.stem, sha256_of(path)
 
     def __call__(self, image: Image, boxes: Sequence[Box], focal: float) -> list[Estimate]:
-        """One Estimate a box (x, y, w, h); `focal` in pixels of the picture, the principal point in its middle."""
-        if not boxes:
-            return []
+        """One Estimate a box (x, y, w, h); `focal` in pixels of the picture, the principal point in its middle.
+
+        Each face by itself: together they are hardly faster, and come out otherwise in their last bits with another number of threads.
+        """
         height, width = image.shape[:2]
-        crops = [crop_of_box(box, focal, (width / 2, height / 2), self.size) for box in boxes]
-        pictures = np.stack([self._cut(image, crop) for crop in crops])
-        focals = np.array([[crop.focal] for crop in crops], dtype=np.float32)
-        parts = self.session.run(("landmarks", "cholesky", "rotation", "translation", "score"), {"picture": pictures, "focal": focals})
-        return [self._estimate(crop, *(part[k].astype(float) for part in parts)) for k, crop in enumerate(crops)]
+        return [self._see(image, crop_of_box(box, focal, (width / 2, height / 2), self.size)) for box in boxes]
+
+    def _see(self, image: Image, crop: FaceCrop) -> Estimate:
+        names = ("landmarks", "cholesky", "rotation", "translation", "score")
+        told = {"picture": self._cut(image, crop)[None], "focal": np.array([[crop.focal]], dtype=np.float32)}
+        return self._estimate(crop, *(part[0].astype(float) for part in self.session.run(names, told)))
 
     def _cut(self, image: Image, crop: FaceCrop) -> Array:
         """(3, S, S) float32 in 0..1; a face much larger than the crop is first shrunk by whole factors, so that it does not alias."""

@@ -113,3 +113,13 @@ def test_a_picture_narrower_than_the_step_is_one_pixel_wide() -> None:
     small, matrix = shrunk_window(np.full((40, 3, 3), 9, np.uint8), np.array([[0.0, 0.0], [3.0, 40.0]]), 4)
     assert small.shape == (10, 1, 3)
     assert np.allclose(matrix @ [3.0, 40.0, 1.0], [1.0, 10.0, 1.0])
+
+
+def test_threads_change_nothing() -> None:
+    image = np.random.default_rng(2).integers(0, 256, (240, 320, 3)).astype(np.uint8)
+    boxes = [(90.0, 60.0, 110.0, 120.0), (20.0, 30.0, 60.0, 60.0)]
+    one, *others = (landmarks.Regressor(threads=threads)(image, boxes, 400.0) for threads in (1, 2, 4))
+    for other in others:
+        for a, b in zip(one, other, strict=True):
+            assert np.array_equal(a.landmarks_2d, b.landmarks_2d)
+            assert np.array_equal(a.covariances, b.covariances)
