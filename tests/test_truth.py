@@ -20,13 +20,15 @@ CLIP, TRUTH = PERFORMER / "demo.mp4", next(iter(PERFORMER.glob("demo_truth.json*
 
 SOLVER = {
     "focal length": 9.0, "head rotation": 1.0, "depth, given the focal": 1.0, "inner face": 1.5, "inner face, motion only": 1.2,
-    "weights, observable": 0.06, "on the plate": 0.5,
+    "weights, observable": 0.07, "on the plate": 0.5,
 }  # fmt: skip
-"""Limits of the errors from true pixels with noise (1 px, correlated in space and time): the solver alone."""
+"""Limits of the errors from true pixels with noise (1 px, correlated in space and time): the solver alone. Weights are read as from
+the tracker's landmarks, which these are not.
+"""
 
 ROAD = {
     "focal length": 14.0, "head rotation": 3.4, "depth, given the focal": 1.5, "inner face": 4.5, "inner face, motion only": 2.0,
-    "weights, observable": 0.08, "on the plate": 2.0,
+    "weights, observable": 0.06, "on the plate": 2.0,
 }  # fmt: skip
 """Limits of the errors from the clip's pixels: the whole road with the weights as they are."""
 
@@ -86,7 +88,7 @@ def test_whole_road(truth: Truth) -> None:
     assert take.valid.mean() > 0.99
     figures = compare.compare(take, truth)
     held(figures, ROAD)
-    assert figures["weights, correlation"].value > 0.3
+    assert figures["weights, correlation"].value > 0.8
 
 
 def test_a_perfect_take_has_no_errors(truth: Truth) -> None:

@@ -3,6 +3,7 @@
 
 Beside them, on the same pixels, those of the face mesh net's own blendshape net. A clip has its truth beside it
 (NAME_truth.json.gz); without clips the demo's and the benchmark's are taken. What no landmarks show is not counted.
+`--turning` tells what is read in faces at rest that turn (`python -m models.performer.exercises --turning`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ from facelift_blender.capture.head_pose import rotation_vector
 from facelift_blender.capture.types import Array, FaceLiftError, Take
 from facelift_blender.rigs import arkit
 
+from .exercises import TURNING
 from .truth import Truth, load_truth
 
 FOLDER: Final = Path(__file__).parent
@@ -85,7 +87,11 @@ def our_weights(clip: Path, truth: Truth, take: Path | None = None) -> tuple[Arr
 
 
 def good_weights(clip: Path, truth: Truth, seed: int = 1) -> tuple[Array, np.ndarray]:
-    """The same from landmarks as a good tracker would see them (`bench_measure.true_observations`), solved and fitted as ever."""
+    """The same from landmarks as a good tracker would see them (`bench_measure.true_observations`), solved as ever.
+
+    They are fitted by least squares: the reading is taught on landmarks as ours are.
+    """
+    from facelift_blender.capture.expression import fit_weights
     from facelift_blender.capture.solve import solve
     from facelift_blender.capture.types import Clip
 
@@ -93,7 +99,8 @@ def good_weights(clip: Path, truth: Truth, seed: int = 1) -> tuple[Array, np.nda
 
     shot = truth.shot
     filmed = Clip(str(clip), shot.width, shot.height, shot.fps, len(truth))
-    return _on_every_frame(solve(true_observations(truth, seed), filmed), truth)
+    take = solve(true_observations(truth, seed), filmed)
+    return _on_every_frame(replace(take, weights=fit_weights(take.landmarks, take.neutral)), truth)
 
 
 def _on_every_frame(take: Take, truth: Truth) -> tuple[Array, np.ndarray]:
@@ -209,6 +216,22 @@ def report(ours: Scores, theirs: Scores, shown: np.ndarray) -> str:
     return "\n".join(lines)
 
 
+def turned_rest(folder: Path) -> str:
+    """A table of what is read in faces at rest that turn 35 degrees to each side and 20 up and down."""
+    from models.training import expression_samples
+
+    seeds, look = expression_samples.seeds(folder), expression_samples.looking_twice()
+    if not seeds:
+        raise FaceLiftError(f"{folder} has no faces that turn: render them with `python -m models.performer.exercises --turning`.")
+    lines = [f"{'at rest, turning':20}{'mean':>9}{'95 %':>9}{'highest':>9}"]
+    for seed in seeds:
+        take = expression_samples.observe(seed, folder, look)[0]
+        weights = take.weights[:, take.observable]
+        most = arkit.NAMES[int(np.argmax(take.weights.max(axis=0)))]
+        lines.append(f"{seed:<20}{weights.mean():9.3f}{np.quantile(weights, 0.95):9.3f}{weights.max():9.3f}  {most}")
+    return "\n".join(lines)
+
+
 def find_clips(clips: Sequence[Path]) -> list[tuple[Path, Path]]:
     """Each clip with its truth. Raises FaceLiftError for a clip without one."""
     from models.training import paths
@@ -226,9 +249,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("clips", nargs="*", type=Path, metavar="CLIP", help="rendered clips (default: the demo and the benchmark)")
     parser.add_argument("--takes", type=Path, metavar="DIR", help="folder with NAME.take.npz, instead of tracking anew")
     parser.add_argument("--good-landmarks", action="store_true", help="ours from noisy true landmarks: solve and fit without the regressor")
+    parser.add_argument("--turning", action="store_true", help="faces at rest that turn, instead of clips")
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
     ours, theirs, shown = [], [], np.ones(52, bool)
     try:
+        if options.turning:
+            sys.stdout.write(turned_rest(TURNING) + "\n")
+            return 0
         for clip, path in find_clips(options.clips):
             truth = load_truth(path)
             take = options.takes / f"{clip.stem}.take.npz" if options.takes else None

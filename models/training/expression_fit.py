@@ -18,8 +18,8 @@ from typing import Final
 
 import numpy as np
 
-from facelift_blender.capture.expression import Reading, described, find_neutral
-from facelift_blender.capture.topology import MIRROR
+from facelift_blender.capture.expression import Reading, described, find_neutral, head_basis
+from facelift_blender.capture.topology import MIRROR, region_indices
 from facelift_blender.capture.types import Array, FaceLiftError, Take
 from facelift_blender.rigs import arkit
 from models.performer.exercises import FOLDER
@@ -34,6 +34,7 @@ NEUTRALS, FEW = 3, 0.5
 FOLDS: Final = 6
 DOUBT: Final = 0.3
 """What a weight has to exceed, in standard deviations of its error at rest."""
+ONE_SIDED: Final = ("eyeBlink", "eyeSquint", "eyeWide", "browDown", "browOuterUp", "cheekSquint")
 _REST: Final = 0.02
 _MOST: Final = 1.6
 """The largest gain."""
@@ -103,8 +104,29 @@ def _left_out(samples: Samples) -> Array:
 
 
 def ridge(described: Array, weights: Array) -> Array:
-    """(F, 52)."""
-    return np.linalg.solve(described.T @ described + RIDGE * np.eye(described.shape[1]), described.T @ weights)
+    """(F, 52); what tells of the other eye or brow tells nothing of this one."""
+    normal, goal = described.T @ described + RIDGE * np.eye(described.shape[1]), described.T @ weights
+    matrix = np.zeros_like(goal)
+    for side in ("Right", "Left", ""):
+        shapes = [k for k, name in enumerate(arkit.NAMES) if _own_side(name) == side]
+        rows = np.flatnonzero(~_tells_of_other(side))
+        matrix[np.ix_(rows, shapes)] = np.linalg.solve(normal[np.ix_(rows, rows)], goal[np.ix_(rows, shapes)])
+    return matrix
+
+
+def _own_side(shape: str) -> str:
+    """The side whose eye and brow alone tell of a shape; none for gaze, which the eyes share, and for mouth and nose."""
+    side = "Left" if shape.endswith("Left") else "Right"
+    return side if shape.startswith(ONE_SIDED) and shape.endswith(side) else ""
+
+
+def _tells_of_other(side: str) -> np.ndarray:
+    """(F,) what is described of the other side's eye and brow."""
+    face = head_basis().neutral
+    away = {"Right": face[:, 0] > 0.0, "Left": face[:, 0] < 0.0, "": np.zeros(len(face), bool)}[side]
+    upper = np.isin(np.arange(len(face)), region_indices("eyes", "irises", "brows", "forehead"))
+    moved = np.where((away & upper)[:, None], np.random.default_rng(0).normal(size=face.shape), 0.0)
+    return described(face + moved, face) != 0.0
 
 
 def save(reading: Reading, path: Path) -> None:
