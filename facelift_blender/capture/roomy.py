@@ -21,7 +21,7 @@ from .types import Array, FaceLiftError
 
 LONG = 9000
 """Frames of a clip from which on its arrays leave memory: five minutes at 30 a second."""
-WINDOW = 256
+WINDOW, _APART = 256, 8
 
 _maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
@@ -50,6 +50,16 @@ def windows(frames: int, size: int = WINDOW) -> Iterator[slice]:
     for start in range(0, frames, size):
         yield slice(start, min(start + size, frames))
         rest()
+
+
+def gathered(array: Array, rows: NDArray[np.int64]) -> Array:
+    """Some rows. Where they lie far apart they are read a few at a time: each may bring megabytes of its file with it."""
+    if len(array) <= LONG or len(rows) == 0 or rows[-1] - rows[0] < 2 * len(rows):
+        return array[rows]
+    out = np.empty((len(rows), *array.shape[1:]), array.dtype)
+    for part in windows(len(rows), _APART):
+        out[part] = array[rows[part]]
+    return out
 
 
 def rest() -> None:

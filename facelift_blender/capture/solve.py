@@ -19,7 +19,7 @@ from . import camera, expression, head_pose, pins, topology
 from .bundle import ClipEstimate, Prior, estimate_clip, key_frames, turning
 from .corrections import Corrections
 from .one_thread import one_thread
-from .roomy import WINDOW, rest, roomy, roomy_copy, windows
+from .roomy import WINDOW, gathered, rest, roomy, roomy_copy, windows
 from .smoothing import Certainty, Path, Smoothing, smooth_path
 from .take import project
 from .types import Array, Clip, Distortion, FaceLiftError, Lens, Observations, Take
@@ -230,7 +230,7 @@ def _checked(raw: Observations) -> Observations:
     for rows in windows(len(found)):
         found[rows] = raw.found[rows] & _usable(raw, rows)
     raw = replace(raw, found=found)
-    if found.any() and not _is_face(np.median(raw.landmarks_3d[_sampled(raw, _FEW)], axis=0)):
+    if found.any() and not _is_face(np.median(gathered(raw.landmarks_3d, _sampled(raw, _FEW)), axis=0)):
         raise FaceLiftError("The landmarks do not form a face: they lie in a row; the regressor's file may be wrong.")
     if not found.any():
         raise FaceLiftError("There is no frame with a face to solve; check the range, or that the face is large enough and not hidden.")
@@ -253,7 +253,8 @@ def _told_through_pose(raw: Observations, lens: Lens) -> NDArray[np.bool_]:
     """
     rows = _sampled(raw, _FEW)
     pose = head_pose.pose_from(raw.rotations[rows], raw.translations[rows], raw.assumed_focal)
-    off = head_pose.reproject(raw.landmarks_3d[rows], pose, 1.0 / raw.assumed_focal) + np.array(lens.center) - raw.landmarks_2d[rows]
+    off = head_pose.reproject(gathered(raw.landmarks_3d, rows), pose, 1.0 / raw.assumed_focal) + np.array(lens.center)
+    off -= gathered(raw.landmarks_2d, rows)
     return np.median(np.abs(off).max(axis=2) / pose.scales[:, None], axis=0) < _OWN_PROJECTION
 
 
@@ -311,7 +312,7 @@ class _Guide:
 
     @staticmethod
     def of(raw: Observations) -> _Guide:
-        landmarks = raw.landmarks_3d[_sampled(raw, _SAMPLE)]
+        landmarks = gathered(raw.landmarks_3d, _sampled(raw, _SAMPLE))
         rough = head_pose.common(landmarks)
         laid = head_pose.move(landmarks, head_pose.similarity(landmarks, *rough))
         first = expression.find_neutral(laid)
@@ -366,11 +367,11 @@ class _Sight:
         """Rows of the raw take, all that are found if none are named."""
         rows = np.flatnonzero(raw.found) if rows is None else rows
         square = np.array([1.0, lens.pixel_aspect])
-        shapes, (scales, turns, shifts) = guide.steadied(raw.landmarks_3d[rows])
+        shapes, (scales, turns, shifts) = guide.steadied(gathered(raw.landmarks_3d, rows))
         rotations = raw.rotations[rows] @ np.swapaxes(turns, 1, 2)
         translations = raw.translations[rows] * scales[:, None] - np.einsum("tij,tj->ti", rotations, shifts)
         pose = head_pose.pose_from(rotations, translations, raw.assumed_focal)
-        own = raw.covariances[rows] / (square[:, None] * square)
+        own = gathered(raw.covariances, rows) / (square[:, None] * square)
         white = head_pose.whitener(own + ((pose.scales[:, None] * guide.doubt) ** 2)[..., None, None] * np.eye(2))
         return _Sight(guide, rows, _straight(raw, lens, rows), head_pose.whitener(own), white, shapes, pose)
 
@@ -382,7 +383,7 @@ class _Sight:
 def _straight(raw: Observations, lens: Lens, rows: NDArray[np.int64]) -> Array:
     """(F, N, 2) where a pinhole would have seen the landmarks of some rows, from the picture's centre."""
     focal, usual = lens.focal[rows], float(np.median(lens.focal))
-    return camera.to_rays(raw.landmarks_2d[rows], replace(lens, focal=focal), usual) * focal[:, None, None]
+    return camera.to_rays(gathered(raw.landmarks_2d, rows), replace(lens, focal=focal), usual) * focal[:, None, None]
 
 
 def _components(shapes: Array, count: int = 12) -> tuple[Array, Array]:
