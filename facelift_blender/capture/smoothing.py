@@ -24,8 +24,8 @@ from .types import Array, FaceLiftError
 LONGEST_BRIDGE = 0.5
 """Seconds without a measurement that are bridged; longer gaps stay gaps."""
 
-_MISTOLD = 6.0
-"""Factor by which the pose's noise may exceed the variance that is told for it: landmarks' errors are alike nearby."""
+_MISTOLD = 0.5
+"""What the pose's noise from frame to frame can be at most, of the variance that is told for it: most of the landmarks' errors stay."""
 _ROUNDS, _SETTLED = 10, 0.01
 """How often the stiffness is found anew at most, and the share of it that no longer matters."""
 _MOVES, _FEW = 4, 12
@@ -38,8 +38,8 @@ _PATIENCE, _PATIENT_DECADES = 4.0, 1.5
 """Variances of the noise over the acceleration's to which a moving part is stiff at half of the slider; and decades of that from none
 of the slider to all of it.
 """
-_PATIENCES = {"pose": 2.0, "mouth": 1.0, "eyes": 0.6, "brows": 2.0, "face": 4.0}
-"""How much stiffer the parts are than that: lids are the quickest, contour and cheeks the slowest."""
+_PATIENCES = {"pose": 2.0, "mouth": 0.25, "eyes": 0.6, "brows": 2.0, "face": 4.0}
+"""How much stiffer the parts are than that: lips and lids are the quickest, contour and cheeks the slowest."""
 _SOFT = 0.3
 """The stiffness with which the search begins."""
 _STRETCH, _OVERLAP = 6000, 250
