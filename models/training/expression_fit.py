@@ -32,8 +32,10 @@ RIDGE: Final = 3000.0
 NEUTRALS, FEW = 3, 0.5
 """Faces at rest that each character is seen from: the solve's, and those of a share of the stills, as a short clip would have them."""
 FOLDS: Final = 6
-DOUBT: Final = 0.3
-"""What a weight has to exceed, in standard deviations of its error at rest."""
+DOUBT, CAUTION, TOLD = 0.3, 1.0, 0.5
+"""What a weight has to exceed, in standard deviations of its error at rest; so much more for a shape of which nothing is told; the
+correlation from which a shape counts as told.
+"""
 ONE_SIDED: Final = ("eyeBlink", "eyeSquint", "eyeWide", "browDown", "browOuterUp", "cheekSquint")
 _REST: Final = 0.02
 _MOST: Final = 1.6
@@ -79,11 +81,17 @@ def fit(samples: Samples) -> Reading:
     left_out = _left_out(samples)
     doubt, gain = np.zeros(52), np.ones(52)
     for shape in range(52):
-        rest = samples.weights[:, shape] < _REST
-        doubt[shape] = DOUBT * np.sqrt(np.mean(left_out[rest, shape] ** 2))
-        gain[shape] = _gain(left_out[:, shape] - doubt[shape], samples.weights[:, shape])
+        found, true = left_out[:, shape], samples.weights[:, shape]
+        doubt[shape] = _doubt(found, true)
+        gain[shape] = _gain(found - doubt[shape], true)
     twins = list(arkit.MIRROR)
     return Reading(ridge(samples.described, samples.weights), (doubt + doubt[twins]) / 2, (gain + gain[twins]) / 2)
+
+
+def _doubt(found: Array, true: Array) -> float:
+    """What a weight has to exceed to count: more where what is found has little to do with the truth."""
+    told = float(np.clip(np.corrcoef(found, true)[0, 1] / TOLD, 0.0, 1.0))
+    return (DOUBT + CAUTION * (1.0 - told)) * float(np.sqrt(np.mean(found[true < _REST] ** 2)))
 
 
 def _gain(found: Array, true: Array) -> float:
