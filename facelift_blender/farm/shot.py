@@ -76,7 +76,8 @@ class _Work:
     @property
     def made_from(self) -> str:
         """Key of the takes: footage, models, version and settings."""
-        return _digest({**_common(self.footage), "settings": asdict(self.settings), "parts": self.shot.parts})
+        solved_by = {"expression": sha256_of(model_path("expression")), "settings": asdict(self.settings), "parts": self.shot.parts}
+        return _digest({**_common(self.footage), **solved_by})
 
     @property
     def key(self) -> str:
