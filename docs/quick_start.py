@@ -2,6 +2,7 @@
 """The quick start's pictures, taken from the real window while it is used: clicks, keys, the mouse.
 
     python docs/quick_start.py BLENDER -o docs/quick_start [--clip CLIP] [--full]
+    python docs/quick_start.py BLENDER -o FOLDER --wait        how long the window lets wait while a clip is tracked, and no more
 
 BLENDER has FaceLift installed. Needs an X display to itself (Xvfb is started if there is none), xdotool and ImageMagick.
 Each step is checked in the scene; the exit status is 0 when all were right. --full takes a PNG of every step as it is, not
@@ -37,6 +38,7 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--clip", type=Path, default=ROOT / "models" / "performer" / "demo.mp4")
     parser.add_argument("--full", action="store_true")
+    parser.add_argument("--wait", action="store_true")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, display() as environment:
@@ -61,9 +63,18 @@ def display() -> Iterator[dict[str, str]]:
 
 
 def perform(options: argparse.Namespace, folder: Path, environment: dict[str, str]) -> int:
+    """The parts of the story, each in a Blender of its own: what was stopped and saved in one goes on in the next."""
+    saved, clip = str(folder / "shot.blend"), str(options.clip.resolve())
+    for part, blend in {"wait": []}.items() if options.wait else {"begin": [], "go_on": [saved]}.items():
+        command = [options.blender, *blend, "-W", "-P", __file__, "--", clip, str(folder), part]
+        status = attend(command, options, folder, environment)
+        if status:
+            return status
+    return 0
+
+
+def attend(command: list[str], options: argparse.Namespace, folder: Path, environment: dict[str, str]) -> int:
     """Start Blender and do what it asks for, line by line."""
-    arguments = ["-W", "-P", __file__, "--", str(options.clip.resolve()), str(folder)]
-    command = [options.blender, *arguments]
     blender = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     status = 1
     for line in blender.stdout:
@@ -78,6 +89,9 @@ def perform(options: argparse.Namespace, folder: Path, environment: dict[str, st
         else:
             print(line, end="", flush=True)
     blender.terminate()
+    blender.wait()
+    for mark in folder.glob("[0-9]*"):
+        mark.unlink()
     return status
 
 
@@ -111,8 +125,9 @@ def inside() -> None:
     """Tell the story from a timer, so that Blender lives between its steps."""
     import bpy
 
-    clip, folder = sys.argv[sys.argv.index("--") + 1 :]
-    teller = Teller(Story(clip).steps(), Path(folder))
+    clip, folder, part = sys.argv[sys.argv.index("--") + 1 :]
+    story = Story(clip, Path(folder) / "shot.blend")
+    teller = Teller(getattr(story, part)(), Path(folder))
     bpy.context.preferences.view.show_splash = False
     bpy.app.timers.register(teller.tick, first_interval=4.0)
 
@@ -156,13 +171,37 @@ class Teller:
 class Story:
     """What a new user does, from an open clip to a character that speaks."""
 
-    def __init__(self, clip: str) -> None:
-        self.clip = clip
+    def __init__(self, clip: str, saved: Path) -> None:
+        self.clip, self.saved = clip, saved
 
-    def steps(self) -> Generator[Any, None, None]:
+    def begin(self) -> Generator[Any, None, None]:
+        """Till a stop, after which the file is saved and Blender is left."""
+        import bpy
+
         yield from self.lay_out()
         yield from self.open_clip()
         yield from self.track_and_stop()
+        bpy.ops.wm.save_as_mainfile(filepath=str(self.saved))
+        yield 1.0
+
+    def wait(self) -> Generator[Any, None, None]:
+        """A clip tracked from its first frame to its last, with nothing else done: how long the window lets wait."""
+        yield from self.lay_out()
+        yield from self.open_clip()
+        yield ("click", *self.track_button())
+        yield lambda: self.job() is not None and self.job().progress is not None
+        tracking = Heart()
+        yield lambda: not self.running() or self.job().progress.station != "landmarks"
+        print(f"WAIT while tracking: {tracking.stop()}", flush=True)
+        solving = Heart()
+        yield lambda: not self.running()
+        print(f"WAIT while it solves and fills the scene: {solving.stop()}", flush=True)
+
+    def go_on(self) -> Generator[Any, None, None]:
+        """In a Blender that was started anew, from the saved file."""
+        yield 1.0
+        self.choose_tabs()
+        yield 1.0
         yield from self.resume()
         yield from self.look_through()
         yield from self.correct()
@@ -269,15 +308,18 @@ class Story:
         yield lambda: not self.running()
         print(f"window while tracking: {told}; while it fills the scene: {self.watch.stop()}", flush=True)
         yield 1.5
-        self.stopped = len(self.take())
-        check(0 < self.stopped < self.frames(), f"{self.stopped} of {self.frames()} frames are kept after Esc")
+        stopped = len(self.take())
+        check(0 < stopped < self.frames(), f"{stopped} of {self.frames()} frames are kept after Esc")
         yield self.shot("3_stopped", "CLIP_EDITOR")
 
     def resume(self) -> Generator[Any, None, None]:
         import bpy
 
-        with self.override("CLIP_EDITOR"):
-            bpy.ops.facelift.resume_tracking("INVOKE_DEFAULT")
+        stopped = len(self.take())
+        yield ("click", *self.track_button(rows=1.5))
+        yield lambda: self.running() and self.job().progress is not None
+        first = self.job().progress.done
+        check(first > stopped, f"after Blender's restart, Resume goes on with frame {first}; {stopped} were done before")
         yield lambda: not self.running()
         yield 2.0
         check(len(self.take()) == self.frames(), f"all {self.frames()} frames after Resume")
@@ -444,17 +486,17 @@ class Story:
 
         return bpy.data.movieclips[0].tracking.objects["FaceLift Actor 1"].tracks
 
-    def track_button(self) -> tuple[int, int]:
-        """The middle of Track Footage, from how high Blender draws the panel's rows."""
+    def track_button(self, rows: float = 0.0) -> tuple[int, int]:
+        """The middle of Track Footage, or so many rows below it, from how high Blender draws the panel's rows."""
         import bpy
 
         region = self.region("CLIP_EDITOR", "UI")
         unit = 20 * bpy.context.preferences.system.ui_scale
-        return self.on_screen(region, region.width * 0.45, region.height - 12.9 * unit)
+        return self.on_screen(region, region.width * 0.45, region.height - (12.9 + rows) * unit)
 
 
 class Heart:
-    """Beats a hundred times a second while Blender answers; tells the longest that it did not, and what of it was Blender's own work."""
+    """Beats a hundred times a second while Blender answers; tells how long it did not, and what of it was the main thread's own work."""
 
     def __init__(self) -> None:
         import bpy
@@ -473,13 +515,17 @@ class Heart:
         return 0.01 if self.on else None
 
     def stop(self) -> str:
-        """The longest pause between beats and the most processor time of the main thread in one, in milliseconds."""
+        """Pauses between beats, and the main thread's own processor time in one, in milliseconds."""
         self.on = False
-        gaps, worked = sorted(self.gaps), sorted(self.worked)
-        if not gaps:
+        if not self.gaps:
             return "no beats"
-        middle = gaps[len(gaps) // 2]
-        return f"{len(gaps)} beats, median {1e3 * middle:.0f} ms, longest {1e3 * gaps[-1]:.0f} ms, most work {1e3 * worked[-1]:.0f} ms"
+        waits, worked = (_figures(sorted(values)) for values in (self.gaps, self.worked))
+        return f"{len(self.gaps)} beats, wait {waits}; own work {worked}"
+
+
+def _figures(values: list[float]) -> str:
+    middle, late, last = (1e3 * values[min(int(share * len(values)), len(values) - 1)] for share in (0.5, 0.99, 1.0))
+    return f"median {middle:.0f} ms, 99 % {late:.0f} ms, longest {last:.0f} ms"
 
 
 def check(right: bool, what: str, silent: bool = False) -> None:

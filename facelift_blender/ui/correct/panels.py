@@ -10,8 +10,9 @@ from bpy.app.translations import pgettext_iface as tr
 
 from ...capture import topology
 from ...scene import markers
+from .. import job
 from ..finding import clip_frame, clip_of, find_take
-from ..layouts import InClipEditor, letters, notes, split
+from ..layouts import InClipEditor, letters, notes, progress, split
 
 
 class FACELIFT_UL_pins(bpy.types.UIList):
@@ -59,8 +60,11 @@ class FACELIFT_PT_correct(InClipEditor, bpy.types.Panel):
         row.operator("facelift.hide_markers", text="Hide", icon="HIDE_ON")
         column = layout.column(align=True)
         split(column).prop(chosen, "falloff")
-        column.scale_y = 1.2
-        column.operator("facelift.refine", icon="FILE_REFRESH")
+        if job.current() is not None:
+            progress(layout, job.current())
+        else:
+            column.scale_y = 1.2
+            column.operator("facelift.refine", icon="FILE_REFRESH")
         row = layout.row()
         row.enabled = chosen.before or any(len(items) for items in (chosen.pins, chosen.mutes))
         row.prop(chosen, "before", text="Before Corrections", toggle=True)
@@ -81,10 +85,22 @@ class FACELIFT_PT_corrections(InClipEditor, bpy.types.Panel):
         text = tr("Unlock Frame {}") if locked else tr("Lock Frame {}")
         icon = "LOCKED" if locked else "UNLOCKED"
         layout.operator("facelift.lock_frame", text=text.format(frame), icon=icon, depress=locked, translate=False)
+        self._locked(layout, chosen)
         self._list(layout, "Moved Points", "FACELIFT_UL_pins", chosen, "pins", "pin_index")
         self._list(layout, "Muted Stretches", "FACELIFT_UL_mutes", chosen, "mutes", "mute_index")
-        layout.operator("facelift.mute_region", icon="HIDE_ON")
-        layout.operator("facelift.remove_correction", text="Remove All Corrections", icon="TRASH").kind = "all"
+        region = tr(context.scene.facelift.region.capitalize())
+        layout.operator("facelift.mute_region", text=tr("Mute {} from Here").format(region), icon="HIDE_ON", translate=False)
+        row = layout.row()
+        row.enabled = any(len(items) for items in (chosen.pins, chosen.mutes, chosen.locks))
+        row.operator("facelift.remove_correction", text="Remove All Corrections", icon="TRASH").kind = "all"
+
+    def _locked(self, layout: bpy.types.UILayout, chosen: bpy.types.PropertyGroup) -> None:
+        """A button for each locked frame, to go there."""
+        if len(chosen.locks):
+            layout.label(text="Locked Frames")
+            grid = layout.grid_flow(columns=5, row_major=True, even_columns=True, align=True)
+            for frame in sorted(lock.frame for lock in chosen.locks):
+                grid.operator("facelift.go_to_correction", text=str(frame), translate=False).frame = frame
 
     def _list(self, layout: bpy.types.UILayout, label: str, kind: str, chosen: bpy.types.PropertyGroup, items: str, index: str) -> None:
         if not len(getattr(chosen, items)):

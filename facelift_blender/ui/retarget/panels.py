@@ -44,8 +44,8 @@ class FACELIFT_PT_retarget(InView3D, bpy.types.Panel):
         chosen = rig.facelift
         layout.prop(chosen, "mode")
         row = layout.row(heading="Move")
-        for part in ("head", "eyes", "bones"):
-            row.prop(chosen, part, toggle=True)
+        for part, label in (("head", "Head"), ("eyes", "Eyes"), ("bones", "Face")):
+            row.prop(chosen, part, text=label, toggle=True)
         layout.prop(chosen, "neck", slider=True)
         if job.current() is not None:
             progress(layout, job.current())

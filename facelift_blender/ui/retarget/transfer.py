@@ -34,7 +34,7 @@ def place_pick(mesh: bpy.types.Object, landmark: str, point: Vector) -> bpy.type
     if empty is None:
         empty = bpy.data.objects.new(PICKS[landmark], None)
         empty[_PICK] = landmark
-        empty.empty_display_type, empty.show_in_front, empty.show_name = "SPHERE", True, True
+        empty.empty_display_type, empty.show_in_front = "SPHERE", True
         for home in mesh.users_collection:
             home.objects.link(empty)
         empty.parent = mesh
@@ -198,7 +198,7 @@ def picked_points(mesh: bpy.types.Object) -> dict[str, Array]:
 
 
 class FACELIFT_PT_transfer(InView3D, bpy.types.Panel):
-    bl_label = "Shapes for a Head without"
+    bl_label = "Make Shape Keys"
     bl_parent_id = "FACELIFT_PT_retarget"
     bl_options = {"DEFAULT_CLOSED"}
 
