@@ -264,7 +264,7 @@ def _growth(what: str, counts: np.ndarray, cost: np.ndarray) -> Figure:
 
 
 def _solve_stations(count: int) -> dict[str, float]:
-    from facelift_blender.capture.expression import fit_weights
+    from facelift_blender.capture.expression import read_weights
     from facelift_blender.capture.solve import resmooth, solve
     from models.performer.bench_report import long_observations
 
@@ -275,7 +275,7 @@ def _solve_stations(count: int) -> dict[str, float]:
     (_, whole), take = timed(solve, raw, clip)
     peak = peak_megabytes() - before
     (_, again), _ = timed(resmooth, take, 0.4)
-    (_, expression), _ = timed(fit_weights, take.landmarks, take.neutral)
+    (_, expression), _ = timed(read_weights, take.landmarks, take.neutral)
     spent = {"solve": whole - again, "smoothing": again - expression, "expression": expression}
     return {name: 1e3 * seconds / count for name, seconds in spent.items()} | {"MB": peak}
 
