@@ -214,7 +214,7 @@ def _track_range(work: _Work, clip: Clip, part: Range) -> Tracker:
     """A tracker that has seen the range, now or before."""
     settings = replace(work.settings, start=part.lead, end=part.end)
     detect, regress = _models(work.making.threads)
-    tracker = Tracker(clip, settings.solve, detect, looking(regress, settings))
+    tracker = Tracker(clip, settings.solve, detect, regress)
     key = _digest({**_common(work.footage), "lead": part.lead, "end": part.end, "fps": clip.fps, "focal": tracker.focal})
     chunks = Chunks(work.folder / "frames" / f"{part.start}-{part.end}", key, work.making.chunk)
     chunks.resume(tracker)
@@ -234,15 +234,16 @@ def _tell(work: _Work, progress: Progress) -> None:
 
 def _models(threads: int) -> tuple[Detect, Regress]:
     """The extension's models, read once a process and again when they were replaced. Raises FaceLiftError if they are not whole."""
-    return _loaded(model_path("detector"), model_path("facelift"), sha256_of(model_path("facelift")), threads)
+    shas = tuple(sha256_of(model_path(name)) for name in ("facelift", "second_look"))
+    return _loaded(model_path("detector"), model_path("facelift"), shas, threads)
 
 
 @lru_cache(maxsize=1)
-def _loaded(detector: Path, regressor: Path, _sha256: str, threads: int) -> tuple[Detect, Regress]:
+def _loaded(detector: Path, regressor: Path, _shas: tuple[str, ...], threads: int) -> tuple[Detect, Regress]:
     from ..capture.faces import Detector
     from ..capture.landmarks import Regressor
 
-    return Detector(detector), Regressor(regressor, threads)
+    return Detector(detector), looking(Regressor(regressor, threads), TrackSettings())
 
 
 # ---------------------------------------------------------------- files
