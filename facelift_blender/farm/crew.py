@@ -37,8 +37,12 @@ def command(arguments: Sequence[str]) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """That of this process, with linear algebra on one thread: on more, its sums come out in another order, and not always in the same."""
-    return {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    """That of this process, with linear algebra on one thread: on more, its sums come out in another order, and not always in the same.
+
+    Memory that threads of earlier shots have freed serves those of later ones: glibc would keep a pool for each of many threads.
+    """
+    own = {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    return {**os.environ, **dict.fromkeys(_THREADS, "1"), **own}
 
 
 @dataclass(eq=False)
