@@ -297,9 +297,8 @@ class Story:
         yield ("click", *self.track_button())
         yield 2.0
         check(self.running(), "tracking runs after a click on its button")
-        yield lambda: self.job().progress is not None and self.job().progress.done >= 10
+        yield lambda: self.job().progress is not None and self.job().progress.done >= 2
         self.watch = Heart()
-        yield 1.0
         yield self.shot("2_tracking", "CLIP_EDITOR")
         told = self.watch.stop()
         yield ("move", *self.middle("CLIP_EDITOR"))
