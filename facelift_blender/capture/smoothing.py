@@ -184,7 +184,10 @@ def _smooth_place(place: Array, smoothing: float, certainty: Certainty, rows: sl
 
 
 def _limited(weights: Array) -> Array:
-    return np.clip(weights / np.nanmedian(weights), *_EXTREMES)
+    """Inverse variances over their median, kept within reason; what was never seen, a part muted all along, counts the same throughout."""
+    known = weights[np.isfinite(weights)]
+    middle = float(np.median(known)) if len(known) else 0.0
+    return np.clip(weights / middle, *_EXTREMES) if middle > 0.0 else np.ones_like(weights)
 
 
 def _told(weights: Array) -> float:

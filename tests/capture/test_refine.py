@@ -128,6 +128,14 @@ def test_locked_frames_stay_when_smoothed_again_and_pins_are_reached(take: Take)
     assert again.corrections == refined.corrections
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_region_muted_all_along_is_solved_from_the_rest(take: Take) -> None:
+    refined = refine(take, Corrections(mutes=(Mute("mouth", 1, int(take.frames[-1])),)))
+    assert np.isfinite(refined.landmarks).all()
+    assert np.isfinite(refined.weights).all()
+    np.testing.assert_allclose(project(refined)[:, 17:48], project(take)[:, 17:48], atol=3.0)
+
+
 def test_a_muted_region_does_not_count(take: Take) -> None:
     """Something over the mouth drags it away on frames 30 to 37: muted, the mouth is where its neighbours in time have it."""
     raw, mouth = take.raw, list(topology.region_indices("mouth"))
