@@ -56,7 +56,7 @@ def test_before_a_solved_camera_the_head_moves_smoothly_in_the_world(truth: Take
     unknown = solve(shot.raw, truth.clip, LENS)
     lost = np.linalg.norm(project(unknown) - project(shot), axis=-1).mean()
     assert np.sqrt(np.mean(off**2)) < 0.01
-    assert np.linalg.norm(project(known) - project(shot), axis=-1).mean() < 0.5 * lost
+    assert np.linalg.norm(project(known) - project(shot), axis=-1).mean() < min(0.7 * lost, 0.4)
     np.testing.assert_allclose(resmooth(known, 0.5).translations, known.translations, atol=1e-9)
 
 

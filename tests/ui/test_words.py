@@ -22,7 +22,8 @@ _SHOWN = ("text", "heading", "title")
 def labels_of_classes() -> Iterator[str]:
     """What panels, operators and menus are called, and the names of properties and of what can be chosen."""
     for cls in _CLASSES:
-        yield getattr(cls, "bl_label", "")
+        if not hasattr(cls, "preset_operator"):  # a menu of presets bears the name of the one that was chosen last
+            yield getattr(cls, "bl_label", "")
         for name in getattr(cls, "__annotations__", {}):
             prop = cls.bl_rna.properties.get(name)
             if prop is None or prop.is_hidden or prop.type == "COLLECTION":
