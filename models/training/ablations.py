@@ -66,12 +66,14 @@ def measured(regressor: Regressor, data: Path) -> list[Row]:
 
 
 def ablate(names: list[str], steps: int, data: Path) -> dict[str, dict[str, float]]:
-    """Figures by variant, those of earlier calls too; written after each of them."""
+    """Figures by variant, those of earlier calls too; written after each of them.
+
+    All are trained before any is measured: a process whose libraries have begun threads cannot safely fork the next loader.
+    """
     folder = data / "ablations"
     known = folder / "table.json"
     table: dict[str, dict[str, float]] = json.loads(known.read_text()) if known.exists() else {}
-    for name in names:
-        run = trained(name, VARIANTS[name], steps, data, folder)
+    for name, run in [(name, trained(name, VARIANTS[name], steps, data, folder)) for name in names]:
         export(load(run), run / "regressor.onnx")
         table[name] = {row.what: round(float(row.value), 3) for row in measured(Regressor(run / "regressor.onnx", 1), data)}
         known.write_text(json.dumps(table, indent=1))
