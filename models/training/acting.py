@@ -34,7 +34,6 @@ APART = 0.05
 _UPPER = [*UPPER, *rows_of("eye_right_2", "eye_right_3")]
 _LOWER = [*LOWER, *rows_of("eye_right_5", "eye_right_6")]
 _BROWS = [row for row, k in enumerate(KINDS[0].landmarks) if NAMES[k].startswith("brow")]
-_LIPS = np.array([NAMES[k] for k in KINDS[2].landmarks])
 _MOUTH_CORNERS = [KINDS[2].landmarks.index(48), KINDS[2].landmarks.index(54)]
 _INNER = [KINDS[2].landmarks.index(62), KINDS[2].landmarks.index(66)]
 
@@ -99,17 +98,23 @@ def shutting(picture: Image, axes: _Axes, eye: Array, upper: float, lower: float
     size = len(picture)
     x, y = np.meshgrid(np.arange(size), np.arange(size))
     u, v = axes.inside(np.stack([x, y], axis=2).reshape(-1, 2)).T
-    edges = [[*CORNERS, *rows] for rows in (_UPPER, _LOWER)]
-    above, below = (np.interp(u, *eye[sorted(rows, key=lambda k: eye[k, 0])].T) for rows in edges)
+    above, below = _edges(eye, u)
     gap = np.maximum(below - above, 0.0)
     after = np.stack([above - LID, above + upper * gap, below - lower * gap, below + LID])
     source = _between(v, after, np.stack([above - LID, above, below, below + LID]))
     places = axes.outside(np.stack([u, np.where(np.abs(u) < 0.5, source, v)], axis=1)).reshape(size, size, 2).astype(np.float32)
     moved = eye.copy()
-    tops, floors = (np.interp(eye[:, 0], *eye[sorted(rows, key=lambda k: eye[k, 0])].T) for rows in edges)
-    moved[_UPPER, 1] += upper * np.maximum(floors - tops, 0.0)[_UPPER]
-    moved[_LOWER, 1] -= lower * np.maximum(floors - tops, 0.0)[_LOWER]
+    tops, floors = _edges(eye, eye[:, 0])
+    opening = np.maximum(floors - tops, 0.0)
+    moved[_UPPER, 1] += upper * opening[_UPPER]
+    moved[_LOWER, 1] -= lower * opening[_LOWER]
     return cv2.remap(picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101), moved
+
+
+def _edges(eye: Array, along: Array) -> tuple[Array, Array]:
+    """How high the upper and the lower lid's edge are at places along the eye, (P,) each."""
+    upper, lower = (eye[sorted([*CORNERS, *rows], key=lambda k: eye[k, 0])] for rows in (_UPPER, _LOWER))
+    return np.interp(along, *upper.T), np.interp(along, *lower.T)
 
 
 def _between(value: Array, knots: Array, images: Array) -> Array:
@@ -150,9 +155,10 @@ def _mouth(points: Array, random: np.random.Generator) -> Array:
         near = np.exp(-(((before[:, 0] - side) / 0.3) ** 2))[:, None]
         here += near * random.normal(0, PULL, 2)
     here[:, 0] += before[:, 0] * random.normal(0, STRETCH)
-    here[:, 1] += random.normal(0, PART) * (1 - np.clip(2 * before[:, 0], -1, 1) ** 2)
+    arch = 1 - np.clip(2 * before[:, 0], -1, 1) ** 2
+    here[:, 1] += random.normal(0, PART) * arch
     if gap > APART:
         centre = (before[_INNER[0], 1] + before[_INNER[1], 1]) / 2
         lower = np.tanh((before[:, 1] - centre) / (gap / 2))
-        here[:, 1] += lower * max(random.normal(0, 2 * PART), -0.45 * gap) * (1 - np.clip(2 * before[:, 0], -1, 1) ** 2)
+        here[:, 1] += lower * max(random.normal(0, 2 * PART), -0.45 * gap) * arch
     return axes.outside(here)

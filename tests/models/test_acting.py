@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("torch")
 
 from facelift_blender.capture.second_look import COLUMNS, KINDS
+from facelift_blender.capture.topology import NAMES
 from facelift_blender.capture.types import Array, Image
 from models.training import acting, heads, turning
 
@@ -67,7 +68,7 @@ def test_a_lid_that_shuts_hides_the_iris_and_never_passes_the_other() -> None:
 
 def test_closed_lips_are_not_torn_open() -> None:
     columns = COLUMNS["mouth"]
-    names = acting._LIPS
+    names = [NAMES[k] for k in KINDS[2].landmarks]
     x = np.linspace(-0.5, 0.5, columns.stop - columns.start)
     lips = np.stack([x, np.where([name.startswith("lip_inner") for name in names], 0.0, 0.1)], axis=1) * 40 + SIDE / 2
     lips[acting._MOUTH_CORNERS] = np.array([[-0.5, 0.0], [0.5, 0.0]]) * 40 + SIDE / 2
