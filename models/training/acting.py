@@ -17,7 +17,7 @@ from facelift_blender.capture.types import Array, Image
 
 from .iris import CORNERS, IRIS, LOWER, UPPER, rows_of
 
-GAZE, REACH = (0.12, 0.05), (0.34, 0.16)
+GAZE, REACH = (0.12, 0.08), (0.34, 0.2)
 """Deviations of an iris's way to the side and down, and how far it may be from between the corners, in widths of the eye."""
 SHUT = (-0.25, 0.95)
 """How far an upper lid is brought to the lower one, as a share of the gap; a lid beyond HIDES hides the iris."""
@@ -26,7 +26,7 @@ LID = 0.35
 """How far above and below the eye skin follows the lids, in widths of the eye."""
 BROW, TILT = 0.08, 0.06
 """Deviations of a brow's height and of the difference between its ends, in widths of the eye."""
-PULL, STRETCH, PART = 0.07, 0.08, 0.05
+PULL, STRETCH, PART = 0.09, 0.1, 0.08
 """Deviations of a mouth corner's way and of its width (in widths of the mouth), and of the lips' parting."""
 APART = 0.05
 """Gap over width from which lips are apart: closed ones are not torn open, as nothing is known of what they hide."""
@@ -48,7 +48,7 @@ def acted(picture: Image, kind: int, points: Array, trust: Array, random: np.ran
     return picture, points, trust
 
 
-def brought(picture: Image, before: Array, after: Array, kept: Array, step: int = 4) -> Image:
+def brought(picture: Image, before: Array, after: Array, kept: Array, step: int = 8) -> Image:
     """The picture (S, S, 3), as a thin plate: its points (K, 2) brought from `before` to `after` where they are `kept`, its border held."""
     size = len(picture)
     rim = np.array([(x, y) for x in np.linspace(0, size, 5) for y in np.linspace(0, size, 5) if {x, y} & {0.0, float(size)}])

@@ -35,7 +35,7 @@ PLACE, SIZE, ROLL, SHAPE = 0.04, 0.08, 0.06, 0.04
 """Deviations of a patch's place (in sides), size (logarithm), roll (radians), and of the shear and stretch of what it shows."""
 SHUT_COUNTS = 4.0
 """How often a shut eye is drawn for an open one."""
-ACTED = 0.5
+ACTED = 0.6
 """How many of the patches that face the camera are made to act."""
 SHARES: Mapping[str, float] = {"photographs": 0.3, "clips": 0.12, "views": 0.13, "views_portraits_b": 0.2, "portraits_near": 0.25}
 """How much each part of the patches counts."""
@@ -46,7 +46,7 @@ class LookTraining:
     """One run. `batch` patches of all kinds a step; `minutes_between` checkpoints."""
 
     name: str = "open"
-    steps: int = 6000
+    steps: int = 10000
     batch: int = 96
     rate: float = 2e-3
     decay: float = 0.02

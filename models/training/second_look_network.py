@@ -30,7 +30,7 @@ class LookConfig:
     """patch: side of the input in pixels, a multiple of 16. widths: channels at a half, a quarter, an eighth and a sixteenth of it."""
 
     patch: int = 64
-    widths: tuple[int, int, int, int] = (24, 48, 96, 128)
+    widths: tuple[int, int, int, int] = (16, 32, 64, 128)
 
 
 class Measured(NamedTuple):
