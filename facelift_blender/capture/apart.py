@@ -57,7 +57,7 @@ def _looked(path: Path, fps: float | None, patience: float, _changed: int, _size
     try:
         done = subprocess.run(
             command, capture_output=True, stdin=subprocess.DEVNULL, env=environment, timeout=patience, text=True, encoding="utf-8",
-            errors="replace", check=False,
+            errors="replace", check=False, creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise FaceLiftError(
@@ -83,9 +83,10 @@ def _understood(path: Path, done: subprocess.CompletedProcess[str]) -> Clip:
 def _last_json(text: str) -> Mapping[str, Any]:
     lines = text.strip().splitlines()
     try:
-        return json.loads(lines[-1]) if lines else {}
+        told = json.loads(lines[-1]) if lines else {}
     except ValueError:
         return {}
+    return told if isinstance(told, dict) else {}
 
 
 def python_program() -> str | None:

@@ -116,7 +116,8 @@ class _Helper:
     def listen(self) -> None:
         for line in self.process.stdout:
             if line.startswith(_MARK):
-                self.inbox.put(json.loads(line.removeprefix(_MARK)))
+                with suppress(ValueError):  # a decoder may talk in between
+                    self.inbox.put(json.loads(line.removeprefix(_MARK)))
         self.inbox.put({})
 
     def hear(self) -> dict[str, Any] | None:

@@ -73,7 +73,7 @@ class Chunks:
         count, last = 0, None
         for chunk in self._whole():
             count, last = count + 1, chunk
-        image = last and _picture(tracker, last.state["frame"])
+        image = _picture(tracker, last.state["frame"]) if last else None
         if image is not None and fingerprint(image) == last.state["picture"]:
             _restore(tracker, last, image)
             self.count, self.complete, self._first = count, last.state["complete"], last.state["frame"] + 1
@@ -109,10 +109,10 @@ class Chunks:
         return self.folder / f"chunk-{number:06d}.npz"
 
     def _whole(self) -> Iterator[Chunk]:
-        number = 1
-        while (chunk := self.load(number)) is not None:
+        number, end = 1, 0
+        while (chunk := self.load(number)) is not None and np.all(chunk.frame > end):
             yield chunk
-            number += 1
+            number, end = number + 1, chunk.state["frame"]
 
     def load(self, number: int) -> Chunk | None:
         """A chunk, the first is 1; None if it is not there, not whole or made from something else."""
@@ -162,17 +162,25 @@ class _Reader:
         number = int(np.searchsorted(self._ends, frame)) + 1
         if number != self._number:
             self._open(number)
+        if (actor, frame) not in self._rows:
+            raise self._altered()
         return self._chunk.estimate(self._rows[actor, frame])
 
     def _open(self, number: int) -> None:
         chunk = self._chunks.load(number)
         if chunk is None:
-            raise FaceLiftError(f"{self._chunks.folder} was altered while it was read; run the batch again.")
+            raise self._altered()
         pairs = zip(chunk.actor.tolist(), chunk.frame.tolist(), strict=True)
         self._number, self._chunk, self._rows = number, chunk, {pair: row for row, pair in enumerate(pairs)}
 
+    def _altered(self) -> FaceLiftError:
+        return FaceLiftError(f"{self._chunks.folder} was altered while it was read; run the batch again.")
+
 
 def _picture(tracker: Tracker, frame: int) -> Image | None:
+    """The clip's frame; None where it has none of that number, or it cannot be read."""
+    if not 1 <= frame <= tracker.clip.frame_count:
+        return None
     frames = read_frames(tracker.clip, frame, frame)
     try:
         return next((image for _, image in frames), None)
@@ -212,10 +220,16 @@ def _actor(told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check(chunk: Chunk) -> None:
-    """All of it is as it was written: as many rows everywhere, actors that are there, frames up to the last. Raises ValueError."""
+    """All of it is as it was written: as many rows everywhere, actor after actor that is there, frames up to the last in order.
+
+    Raises ValueError.
+    """
     rows = len(chunk.frame)
+    if any(column.dtype.kind not in "iu" for column in (chunk.actor, chunk.frame)):
+        raise ValueError("numbers of actors and frames that are not whole")
     shapes = {"landmarks_2d": (COUNT, 2), "covariances": (COUNT, 2, 2), "landmarks_3d": (COUNT, 3), "rotation": (3, 3), "translation": (3,)}
     alike = all(chunk.columns[name].shape == (rows, *shapes.get(name, ())) for name in _COLUMNS if rows)
     inside = (chunk.actor >= 0) & (chunk.actor < len(chunk.state["actors"])) & (chunk.frame >= 1) & (chunk.frame <= chunk.state["frame"])
-    if not alike or not inside.all():
+    rising = (np.diff(chunk.actor) > 0) | ((np.diff(chunk.actor) == 0) & (np.diff(chunk.frame) > 0))
+    if not alike or not inside.all() or not rising.all():
         raise ValueError("rows that do not belong together")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,8 @@ from .whole_files import replacing
 CHUNK: Final = 60
 """Frames that a crash may cost."""
 _WANTED, _STAND, _SEEN = "errand.json", "stand.json", "frames"
+_DAMAGE: Final = (OSError, ValueError, TypeError, KeyError, RecursionError)
+"""What reading a damaged file of an errand raises."""
 Steps = Generator[Progress, None, list[Take]]
 
 
@@ -62,18 +64,18 @@ def begin(errand: Errand, folder: Path) -> None:
 def read_errand(folder: Path) -> Errand:
     """What a folder is about. Raises FaceLiftError where it is no errand of this version."""
     try:
-        told = json.loads((folder / _WANTED).read_text(encoding="utf-8"))
+        told = _read(folder / _WANTED)
         return Errand(**{**told, "settings": _settings(told["settings"])})
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except _DAMAGE as error:
         raise FaceLiftError("What was stopped is of another version of FaceLift, or damaged: track the footage anew.") from error
 
 
 def read_stand(folder: Path) -> Stand | None:
     """How far an errand is; None where nothing of it was done that could be kept, or its footage is another one now."""
     try:
-        stand = Stand(**json.loads((folder / _STAND).read_text(encoding="utf-8")))
+        stand = Stand(**_read(folder / _STAND))
         return stand if stand.footage == _stamps(Path(read_errand(folder).path)) and stand.frame > 0 else None
-    except (OSError, ValueError, TypeError, FaceLiftError):
+    except (*_DAMAGE, FaceLiftError):
         return None
 
 
@@ -141,9 +143,18 @@ def _digest(told: Any) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _write(path: Path, told: Any) -> None:
+def _write(path: Path, told: Mapping[str, Any]) -> None:
+    plain = _plain(told)
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(_plain(told)), encoding="utf-8")
+        temporary.write_text(json.dumps({**plain, "digest": _digest(plain)}), encoding="utf-8")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What `_write` wrote. Raises one of _DAMAGE where it is anything else."""
+    told = dict(json.loads(path.read_text(encoding="utf-8")))
+    if told.pop("digest") != _digest(told):
+        raise ValueError(f"{path} is not as it was written")
+    return told
 
 
 def _plain(told: Any) -> Any:

@@ -42,11 +42,11 @@ def model_path(name: str) -> Path:
     folder = weights_folder()
     try:
         entry = json.loads((folder / "weights.json").read_text(encoding="utf-8"))[name]
-        path = folder / Path(entry["file"]).name
-    except (KeyError, TypeError, ValueError) as error:
+        path, wanted = folder / Path(entry["file"]).name, entry["sha256"]
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise FaceLiftError(f"The list of weights does not name “{name}”: install FaceLift again from its zip.") from error
     if not path.is_file():
         raise FaceLiftError(f"The weights {path.name} are missing: install FaceLift again from its zip.")
-    if not _checked(path, entry["sha256"], path.stat().st_mtime_ns):
+    if not _checked(path, str(wanted), path.stat().st_mtime_ns):
         raise FaceLiftError(f"The weights {path.name} are damaged or altered: install FaceLift again from its zip.")
     return path

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Queue
@@ -73,7 +74,8 @@ class Worker:
     def _listen(self) -> None:
         for line in self.process.stdout:
             if line.startswith(MARK):
-                self.inbox.put((self, json.loads(line.removeprefix(MARK))))
+                with suppress(ValueError):  # a decoder may talk in between
+                    self.inbox.put((self, json.loads(line.removeprefix(MARK))))
             elif line.strip():
                 self.lines.append(line.rstrip())
         self.process.wait()

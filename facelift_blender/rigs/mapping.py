@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -241,7 +240,7 @@ def _vector(content: Any, length: int) -> tuple[float, ...]:
 
 
 def _number(value: Any) -> float:
-    sound = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and abs(value) <= _LARGEST_NUMBER
+    sound = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _LARGEST_NUMBER
     _demand(sound, "a number is not one, or out of bounds")
     return float(value)
 

@@ -34,7 +34,7 @@ def test_a_clip_is_looked_at_once_until_it_changes(clip: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "death", ["import os; os.abort()", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "raise SystemExit(0)"]
+    "death", ["import os; os.abort()", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "raise SystemExit(0)", "print(5)"]
 )
 def test_a_crash_is_a_sentence(tmp_path: Path, death: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "evil.mp4").write_bytes(b"x")

@@ -100,3 +100,32 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(plates: Path, tmp_path:
     with pytest.raises(FaceLiftError, match="cannot be written"):
         run(plates, tmp_path / "file" / "chunks")
     assert not list(tmp_path.glob("**/*.part"))
+
+
+@pytest.mark.parametrize("spoiled", [("actor", -1, 7), ("actor", 0, 0.0), ("frame", -1, 1), ("frame", 0, 10**6)])
+def test_rows_that_cannot_be_do_not_count(plates: Path, tmp_path: Path, spoiled: tuple[str, int, float]) -> None:
+    name, row, value = spoiled
+    run(plates, tmp_path, kill_after=30)
+    path = tmp_path / "chunk-000002.npz"
+    arrays = dict(np.load(path))
+    arrays[name] = arrays[name].astype(type(value))
+    arrays[name][row] = value
+    np.savez(path, **arrays)
+    assert run(plates, tmp_path)[1] == FRAMES - 8
+
+
+def test_a_chunk_that_repeats_another_does_not_count(plates: Path, tmp_path: Path) -> None:
+    run(plates, tmp_path, kill_after=30)
+    first, second = (dict(np.load(tmp_path / f"chunk-00000{number}.npz")) for number in (1, 2))
+    rows = {name: array for name, array in first.items() if name != "header"}
+    np.savez(tmp_path / "chunk-000002.npz", **{**second, **rows})
+    assert run(plates, tmp_path)[1] == FRAMES - 8
+
+
+def test_a_chunk_altered_while_it_is_read_is_one_sentence(plates: Path, tmp_path: Path) -> None:
+    tracker, _ = run(plates, tmp_path)
+    path = tmp_path / "chunk-000002.npz"
+    arrays = dict(np.load(path))
+    np.savez(path, **{name: array if name == "header" else array[1:] for name, array in arrays.items()})
+    with pytest.raises(FaceLiftError, match="altered"):
+        observed(tracker)

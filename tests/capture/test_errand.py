@@ -96,6 +96,23 @@ def test_a_folder_of_another_version_is_one_sentence(folder: Path) -> None:
     assert read_stand(folder) is None
 
 
+@pytest.mark.parametrize("text", ["5", "[]", "{}", "[" * 100_000, '{"path": 5, "settings": {}, "digest": ""}', "\ud800"])
+def test_a_damaged_folder_is_one_sentence(folder: Path, text: str) -> None:
+    write_stand(folder, 20, FRAMES)
+    for name in ("stand.json", "errand.json"):
+        (folder / name).write_text(text, encoding="utf-8", errors="surrogatepass")
+        assert read_stand(folder) is None
+    with pytest.raises(FaceLiftError, match="track the footage anew"):
+        read_errand(folder)
+
+
+def test_a_digit_that_was_altered_is_not_believed(folder: Path) -> None:
+    write_stand(folder, 20, FRAMES)
+    path = folder / "stand.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("20", "21"), encoding="utf-8")
+    assert read_stand(folder) is None
+
+
 def test_other_footage_of_the_same_name_has_no_stand(tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(b"one")

@@ -90,7 +90,7 @@ def test_what_cannot_be_is_one_sentence(first: Take, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spoiled", [
     [], {}, {"version": 2}, {"neutral": []}, {"neutral": [[0, 0, "x"]] * topology.COUNT}, {"neutral": [[0, 0, 1e9]] * topology.COUNT},
-    {"gains": {"nose": 1}}, {"gains": {"jawOpen": float("inf")}}, {"gains": []}, {"actor": 3},
+    {"gains": {"nose": 1}}, {"gains": {"jawOpen": float("inf")}}, {"gains": {"jawOpen": 10**400}}, {"gains": []}, {"actor": 3},
 ])  # fmt: skip
 def test_unsound_files_are_refused(spoiled: object, first: Take, tmp_path: Path) -> None:
     save_profile(Profile("Ada", first.neutral, np.ones(52)), tmp_path / "a.json")

@@ -44,6 +44,15 @@ def test_unlisted_weights_are_refused(folder: Path) -> None:
         weights.model_path("nothing")
 
 
+@pytest.mark.parametrize(
+    "text", ["[]", "[" * 100_000, '{"detector": 5}', '{"detector": {"file": "detector.onnx"}}', '{"detector": {"file": 5}}']
+)
+def test_a_damaged_list_is_refused(folder: Path, text: str) -> None:
+    (folder / "weights.json").write_text(text)
+    with pytest.raises(FaceLiftError, match="does not name"):
+        weights.model_path("detector")
+
+
 def test_no_weights_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "FOLDERS", (tmp_path,))
     with pytest.raises(FaceLiftError, match="missing"):

@@ -122,6 +122,7 @@ def _spoil(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("content", [
     [], None, {}, "text", _spoil(version=2), _spoil(format="x"), _spoil(channels={}), _spoil(channels=[3]), _spoil(channels=[{}] * 5000),
     _spoil(channel={"gain": "2"}), _spoil(channel={"gain": float("nan")}), _spoil(channel={"gain": True}), _spoil(channel={"offset": 1e9}),
+    _spoil(channel={"offset": 10**400}),
     _spoil(channel={"shares": {"nose": 1}}), _spoil(channel={"shares": []}), _spoil(channel={"target": ""}),
     _spoil(channel={"target": "x" * 9999}),
     _spoil(channel={"expression": "__import__('os')"}), _spoil(channel={"curve": [[0, 0], [0, 1]]}), _spoil(channel={"curve": [[0]]}),

@@ -53,7 +53,7 @@ def _pause(stand: Path, _changed: int) -> Pause | None:
     try:
         told = json.loads(stand.read_text(encoding="utf-8"))
         pause = Pause(int(told["frame"]), int(told["end"]))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
     return pause if 0 < pause.last_frame < pause.end else None
 
