@@ -24,7 +24,7 @@ SHUT = (-0.25, 0.95)
 HIDES = 0.25
 LID = 0.35
 """How far above and below the eye skin follows the lids, in widths of the eye."""
-BROW, TILT = 0.08, 0.06
+BROW, TILT = 0.18, 0.1
 """Deviations of a brow's height and of the difference between its ends, in widths of the eye."""
 PULL, STRETCH, PART = 0.09, 0.1, 0.08
 """Deviations of a mouth corner's way and of its width (in widths of the mouth), and of the lips' parting."""
