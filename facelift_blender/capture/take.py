@@ -18,9 +18,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .camera import to_pixels
-from .corrections import Corrections, Mute, Pin
+from .camera import check_distortion, to_pixels
+from .corrections import Corrections
 from .npz import DAMAGE, read_shape
+from .plain import fields_of, typed
 from .roomy import LONG, roomy, windows
 from .topology import REGIONS
 from .types import Array, Clip, Distortion, FaceLiftError, Lens, Observations, Take
@@ -29,8 +30,8 @@ VERSION = 2
 """2: corrections."""
 _MOST_FRAMES, _MOST_LANDMARKS, _WEIGHTS = 1_000_000, 10_000, 52
 _ROWS = 4096
-_FARTHEST, _LONGEST_FALLOFF = 1e6, 1000.0
-"""Pixels from the picture that a pin may lie at most, and frames over which a correction may fade."""
+_WIDEST, _FARTHEST, _LONGEST_FALLOFF = 1 << 20, 1e6, 1000.0
+"""Pixels that a picture may be wide, pixels from the picture that a pin may lie at most, and frames over which a correction may fade."""
 
 _SHAPES = {
     "frames": "T", "times": "T", "valid": "T", "focal": "T", "camera_poses": "T44", "rotations": "T33", "translations": "T3",
@@ -42,6 +43,8 @@ _SHAPES = {
 
 _ALWAYS_FINITE = ("times", "focal", "camera_poses", "neutral", "confidence")
 _FINITE_WHERE_VALID = ("rotations", "translations", "landmarks", "weights")
+_TOLD = {"warnings": list[str], "frames": dict[str, int], "milliseconds": dict[str, float], "solve_ms": dict[str, float]}
+"""What of a take's provenance is read again, and as what."""
 _KINDS = {"frames": "iu", "valid": "b", "observable": "b", "raw.frames": "iu", "raw.found": "b"}
 
 
@@ -191,19 +194,37 @@ def _is_finite(array: Array, asked: NDArray[np.bool_] | None) -> bool:
 
 def _take(arrays: dict[str, Array], header: Mapping[str, Any], path: Path) -> Take:
     try:
-        clip = Clip(**{**header["clip"], "missing": tuple(header["clip"]["missing"])})
-        distortion = Distortion(header["distortion"]["model"], tuple(header["distortion"]["coefficients"]))
-        pairs = {name: tuple(header["lens"][name]) for name in ("focal_interval", "center")}
-        lens = Lens(**{**header["lens"], **pairs, "focal": arrays.pop("focal"), "distortion": distortion})
+        clip, assumed = typed(Clip, header["clip"]), typed(float, header["assumed_focal"])
+        lens = fields_of(Lens, header["lens"], focal=arrays.pop("focal"), distortion=typed(Distortion, header["distortion"]))
+        _check_sizes(clip, lens, assumed)
         raw = {name.removeprefix("raw."): arrays.pop(name) for name in list(arrays) if name.startswith("raw.")}
-        observations = Observations(**raw, assumed_focal=header["assumed_focal"])
-        told = _corrections(header.get("corrections", {}))
+        observations = Observations(**raw, assumed_focal=assumed)
+        told, provenance = typed(Corrections, header.get("corrections", {})), _provenance(header["provenance"])
         check_corrections(told, header["landmarks"])
-        return Take(
-            **arrays, actor=header["actor"], clip=clip, lens=lens, raw=observations, provenance=header["provenance"], corrections=told
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        actor = typed(str, header["actor"])
+        return Take(**arrays, actor=actor, clip=clip, lens=lens, raw=observations, provenance=provenance, corrections=told)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise FaceLiftError(f"The take {path} has a header that cannot be read; track the footage again.") from error
+
+
+def _check_sizes(clip: Clip, lens: Lens, assumed_focal: float) -> None:
+    """Raises ValueError for a clip or lens that cannot be, FaceLiftError for a distortion that cannot."""
+    check_distortion(lens.distortion)
+    sides = (clip.width, clip.height, lens.width, lens.height)
+    others = (clip.fps, clip.pixel_aspect, lens.pixel_aspect, lens.sensor_width, assumed_focal)
+    if not (1 <= min(sides) <= max(sides) <= _WIDEST and min(others) > 0):
+        raise ValueError(f"{clip} through {lens}")
+
+
+def _provenance(told: Any) -> dict[str, Any]:
+    """What is read of it again is of its type, and all of it can be written again. Raises as `typed` does, or RecursionError."""
+    json.dumps(told, ensure_ascii=False).encode()
+    for name, hint in _TOLD.items():
+        if name in told:
+            typed(hint, told[name])
+    if not isinstance(told, dict):
+        raise TypeError("no provenance")
+    return told
 
 
 def check_corrections(corrections: Corrections, landmarks: int) -> None:
@@ -216,16 +237,3 @@ def check_corrections(corrections: Corrections, landmarks: int) -> None:
             raise FaceLiftError(f"Frames {mute.start} to {mute.end} of {mute.region} cannot be ignored; name one of {', '.join(REGIONS)}.")
     if not 0.0 <= corrections.falloff <= _LONGEST_FALLOFF:
         raise FaceLiftError(f"A correction cannot fade over {corrections.falloff:g} frames; give 0 to {_LONGEST_FALLOFF:g}.")
-
-
-def _corrections(stored: Mapping[str, Any]) -> Corrections:
-    """Corrections from their JSON, every number brought to its type. Raises ValueError, TypeError or KeyError where that fails."""
-    pins = tuple(Pin(int(pin["frame"]), int(pin["landmark"]), _point(pin["point"])) for pin in stored.get("pins", ()))
-    mutes = tuple(Mute(str(mute["region"]), int(mute["start"]), int(mute["end"])) for mute in stored.get("mutes", ()))
-    usual = Corrections()
-    return Corrections(pins, mutes, tuple(map(int, stored.get("locked", ()))), float(stored.get("falloff", usual.falloff)))
-
-
-def _point(stored: Any) -> tuple[float, float]:
-    x, y = map(float, stored)
-    return x, y

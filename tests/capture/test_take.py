@@ -170,3 +170,27 @@ def test_a_take_of_version_1_has_no_corrections(stored: Path) -> None:
 def test_strange_corrections(stored: Path, corrections: object) -> None:
     with pytest.raises(FaceLiftError):
         takes.load_take(with_header(stored, corrections=corrections))
+
+
+def _spoilt(header: dict, place: str, value: object) -> dict:
+    part, _, name = place.partition(".")
+    return {part: {**header[part], name: value} if name else value}
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("actor", 5), ("actor", "\ud800"), ("clip.width", 0), ("clip.width", "wide"), ("clip.height", 1 << 30), ("clip.fps", 0),
+        ("clip.fps", {}),
+        ("clip.path", 3), ("clip.missing", [0.5]), ("clip.focal_mm", "long"), ("clip.other", 1), ("lens.sensor_width", 10**400),
+        ("lens.focal_interval", [1, {}]), ("lens.focal_interval", [1.0]), ("lens.center", "xy"), ("lens.focal_source", None),
+        ("lens.pixel_aspect", -1), ("distortion.model", "FISH"), ("distortion.coefficients", [1.0] * 9), ("assumed_focal", float("nan")),
+        ("assumed_focal", True), ("provenance", []), ("provenance.warnings", "w"), ("provenance.warnings", [1]), ("provenance.frames", 7),
+        ("provenance.frames", {"read": "x"}), ("provenance.milliseconds", {"solve": None}), ("provenance.note", "\ud800"),
+    ],
+)  # fmt: skip
+def test_strange_values_in_the_header(stored: Path, place: str, value: object) -> None:
+    with np.load(stored) as file:
+        header = json.loads(file["header"].tobytes())
+    with pytest.raises(FaceLiftError):
+        takes.load_take(with_header(stored, **_spoilt(header, place, value)))
