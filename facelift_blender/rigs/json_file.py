@@ -22,7 +22,9 @@ def read_bounded(path: Path, largest: int, kind: str, too_large: str) -> Any:
     try:
         if Path(path).stat().st_size > largest:
             raise FaceLiftError(f"{path} is too large for {too_large}.")
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        json.dumps(content, ensure_ascii=False).encode()  # half a character could be written nowhere
+        return content
     except OSError as error:
         raise FaceLiftError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:

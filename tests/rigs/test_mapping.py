@@ -139,7 +139,8 @@ def test_files_that_are_no_mapping(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text("[" * 100_000)
     (tmp_path / "c.json").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "d.json").write_text(json.dumps({"format": "FaceLift mapping", "pad": "x" * 2_000_000}))
-    for name in "abcde":
+    (tmp_path / "e.json").write_text(json.dumps({**describe(Mapping()), "name": "\ud800"}))
+    for name in "abcdef":
         with pytest.raises(FaceLiftError):
             load_mapping(tmp_path / f"{name}.json")
     with pytest.raises(FaceLiftError, match="cannot be written"):
