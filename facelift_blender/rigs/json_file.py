@@ -24,8 +24,8 @@ def read_bounded(path: Path, largest: int, kind: str, too_large: str) -> Any:
             raise FaceLiftError(f"{path} is too large for {too_large}.")
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         json.dumps(content, ensure_ascii=False).encode()  # half a character could be written nowhere
-        return content
     except OSError as error:
         raise FaceLiftError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
         raise FaceLiftError(f"{path} is not JSON; choose a {kind} that FaceLift saved.") from error
+    return content
