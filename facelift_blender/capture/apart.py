@@ -16,6 +16,7 @@ from typing import Any
 
 from .footage import probe, read_frames
 from .limits import limit_memory
+from .plain import typed
 from .types import Clip, FaceLiftError
 
 PATIENCE = 30.0
@@ -72,12 +73,13 @@ def _understood(path: Path, done: subprocess.CompletedProcess[str]) -> Clip:
     told = _last_json(done.stdout)
     if "error" in told:
         raise FaceLiftError(str(told["error"]))
-    if "clip" not in told:
+    try:
+        return typed(Clip, told["clip"])
+    except (ValueError, TypeError, KeyError, OverflowError):
+        status = done.returncode
         raise FaceLiftError(
-            f"{path.name} crashes what decodes it (exit status {done.returncode}): it is damaged; convert it, or export it again."
-        )
-    clip = told["clip"]
-    return Clip(**{**clip, "missing": tuple(clip["missing"])})
+            f"{path.name} crashes what decodes it (exit status {status}): it is damaged; convert it, or export it again."
+        ) from None
 
 
 def _last_json(text: str) -> Mapping[str, Any]:

@@ -40,9 +40,10 @@ def command(arguments: Sequence[str]) -> list[str]:
 def environment() -> dict[str, str]:
     """That of this process, with linear algebra on one thread: on more, its sums come out in another order, and not always in the same.
 
-    Memory that threads of earlier shots have freed serves those of later ones: glibc would keep a pool for each of many threads.
+    glibc returns what is large as soon as it is freed, and keeps no pool for each of many threads: so a worker needs as much for
+    its last shot as for its first.
     """
-    own = {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    own = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(4 << 20), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     return {**os.environ, **dict.fromkeys(_THREADS, "1"), **own}
 
 

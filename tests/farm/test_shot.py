@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("cv2")
 from drawn_plates import Eye, Gaze, draw, write_plates
 
+from facelift_blender.capture import weights
 from facelift_blender.capture.take import load_take
 from facelift_blender.capture.track import Progress
 from facelift_blender.capture.types import FaceLiftError
@@ -35,8 +36,15 @@ def quiet(_progress: Progress) -> None:
     """Nobody listens."""
 
 
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The networks as they are now: what is trained meanwhile may put others in their place, and then a shot is tracked anew."""
+    return Path(shutil.copytree(weights.weights_folder(), tmp_path_factory.mktemp("models") / "weights"))
+
+
 @pytest.fixture(autouse=True)
-def _exact_models(monkeypatch: pytest.MonkeyPatch) -> None:
+def _exact_models(networks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "FOLDERS", (networks,))
     monkeypatch.setattr(making, "_models", lambda _threads: (Eye(), Gaze()))
 
 
