@@ -3,39 +3,27 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any, Final
+from typing import Final
 
 from .apart import python_program
 from .errand import Steps, carry_out, read_errand, read_stand
 from .footage import probe
+from .helper import Helper, step_back, tell
 from .take import load_take, save_take
 from .track import Progress, never
 from .types import FaceLiftError, Take
 
 PATIENCE: Final = 180.0
 """Seconds that a frame may take."""
-_LEAVING: Final = 10.0
-"""Seconds that a process may take to end once nobody waits for it."""
-_LOOK, _TOLD = 0.05, 0.1
-_STOP: Final = "stop\n"
-_NICENESS: Final = 3
-_MARK: Final = "facelift "
-_THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")
-_PACKAGE: Final = Path(__file__).resolve().parent.parent
-_CODE: Final = (
-    "import importlib, sys; sys.path.insert(0, sys.argv[1]); importlib.import_module(sys.argv[2] + '.capture.beside').main(*sys.argv[3:])"
-)
+_TOLD: Final = 0.1
+_STOP: Final = "stop"
 
 
 @dataclass
@@ -75,7 +63,8 @@ def _take_file(folder: Path, number: int) -> Path:
 
 def _attempt(folder: Path, should_stop: Callable[[], bool], patience: float, mode: str) -> Generator[Progress, None, Verdict]:
     name, last, heard, asked = Path(read_errand(folder).path).name, None, time.monotonic(), False
-    with _process(folder, mode) as helper:
+    helper = Helper.start(".capture.beside", str(folder), mode)
+    try:
         while True:
             told = helper.hear()
             if told == {}:
@@ -92,6 +81,8 @@ def _attempt(folder: Path, should_stop: Callable[[], bool], patience: float, mod
             if not asked and should_stop():
                 asked = True
                 helper.say(_STOP)
+    finally:
+        helper.end()
 
 
 def _crash(name: str, status: int, last: Progress | None) -> str:
@@ -106,66 +97,12 @@ def _where(last: Progress | None) -> str:
     return f" after {last.done} frames" if last is not None and last.station == "landmarks" else ""
 
 
-@dataclass
-class _Helper:
-    """The process and what it said. None is silence, {} its end."""
-
-    process: subprocess.Popen[str]
-    inbox: SimpleQueue[dict[str, Any]] = field(default_factory=SimpleQueue)
-
-    def listen(self) -> None:
-        for line in self.process.stdout:
-            if line.startswith(_MARK):
-                with suppress(ValueError):  # a decoder may talk in between
-                    self.inbox.put(json.loads(line.removeprefix(_MARK)))
-        self.inbox.put({})
-
-    def hear(self) -> dict[str, Any] | None:
-        with suppress(Empty):
-            return self.inbox.get(timeout=_LOOK)
-        return None
-
-    def say(self, word: str) -> None:
-        with suppress(OSError):
-            self.process.stdin.write(word)
-            self.process.stdin.flush()
-
-
-@contextmanager
-def _process(folder: Path, mode: str) -> Iterator[_Helper]:
-    """A process at an errand; once the block is left it ends, at the latest by force."""
-    command = [python_program(), "-s", "-c", _CODE, str(_PACKAGE.parent), _PACKAGE.name, str(folder), mode]
-    one = dict.fromkeys(_THREADS, "1")
-    environment = {**os.environ, **one, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONIOENCODING": "utf-8"}
-    flags = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, text=True, encoding="utf-8",
-        errors="replace", creationflags=flags,
-    )  # fmt: skip
-    helper = _Helper(process)
-    listener = threading.Thread(target=helper.listen, daemon=True)
-    listener.start()
-    try:
-        yield helper
-    finally:
-        with suppress(OSError):
-            process.stdin.close()  # by which it knows that nobody waits for it any more
-        try:
-            process.wait(_LEAVING)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        listener.join(1.0)
-        process.stdout.close()
-
-
 # ---------------------------------------------------------------- the other process
 
 
 def main(folder: str, mode: str = "") -> None:
     """The other process: go on with the errand, say how far it is, and write the takes. `mode` conclude: see nothing more."""
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)  # the window comes first
+    step_back()
     wish = _Wish()
     threading.Thread(target=wish.listen, daemon=True).start()
     try:
@@ -173,11 +110,11 @@ def main(folder: str, mode: str = "") -> None:
         takes = _told(steps, wish)
         for number, take in enumerate(takes):
             save_take(take, _take_file(Path(folder), number))
-        _say({"takes": len(takes)})
+        tell({"takes": len(takes)})
     except FaceLiftError as error:
-        _say({"error": str(error)})
+        tell({"error": str(error)})
     except MemoryError:
-        _say({"error": "There is too little memory for this footage: close other programs, or limit the range."})
+        tell({"error": "There is too little memory for this footage: close other programs, or limit the range."})
     os._exit(0)  # a damaged clip's decoder is not asked to clean up
 
 
@@ -207,12 +144,4 @@ def _told(steps: Steps, wish: _Wish) -> list[Take]:
         now = time.monotonic()
         if now - said > _TOLD or progress.station != station:
             said, station = now, progress.station
-            _say({"done": progress.done, "total": progress.total, "station": station, "seconds": progress.seconds})
-
-
-def _say(told: dict[str, Any]) -> None:
-    try:
-        sys.stdout.write(f"\n{_MARK}{json.dumps(told)}\n")
-        sys.stdout.flush()
-    except OSError:
-        os._exit(0)
+            tell({"done": progress.done, "total": progress.total, "station": station, "seconds": progress.seconds})

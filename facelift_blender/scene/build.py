@@ -58,13 +58,10 @@ class Prepared:
     offsets: Array | None
 
 
-def prepare(take: Take, head: Head | None = None, bend: bool = True) -> Prepared:
-    """All the reckoning of a build. `bend` False leaves the shape of the face as it is in the scene.
-
-    Raises FaceLiftError when the take has no frame with a face.
-    """
+def prepare(take: Take, head: Head | None = None) -> Prepared:
+    """All the reckoning of a build. Raises FaceLiftError when the take has no frame with a face."""
     head, seen = head or load_head(), usable_frames(take)
-    return Prepared(take, seen, head, *(fit_head(head, take.neutral) if bend else (None, None)))
+    return Prepared(take, seen, head, *fit_head(head, take.neutral))
 
 
 def build_take(

@@ -11,29 +11,21 @@ from __future__ import annotations
 import os
 import shutil
 import time
-import uuid
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 import bpy
 
-from ..capture.take import load_take, save_take
+from ..capture.kept import ENDING
+from ..capture.take import load_take
 from ..capture.types import FaceLiftError, Take
 from .ownership import adopt, member, take_collections
 
 KINDS: Final = ("take", "solved")
-ENDING: Final = ".take.npz"
 _FOLDER: Final = ".facelift"
 """What the folder beside a .blend is called, after the file's name."""
 _STARTED: Final = time.time()
-
-
-def keep_take(take: Take, folder: Path) -> Path:
-    """Write a take to a file of its own and return that. Raises FaceLiftError."""
-    path = folder / f"{uuid.uuid4().hex}{ENDING}"
-    save_take(take, path)
-    return path
 
 
 def refer_to(collection: bpy.types.Collection, take: Path, solved: Path) -> None:

@@ -3,27 +3,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 import numpy as np
 
+from ..capture.assistant import Assistant, perform
 from ..capture.corrections import Corrections, Mute, Pin
-from ..capture.types import FaceLiftError, Image, Take
+from ..capture.types import Image, Take
+from ..rigs.head import load_head
 from ..scene import markers
-from ..scene.build import BuildSettings, Prepared, build_steps, prepare
+from ..scene.build import BuildSettings, Prepared, build_steps, usable_frames
 from ..scene.markers import Sheet
 from ..scene.ownership import find_collection, member
-from ..scene.storage import keep_take, locate, refer_to, take_of
+from ..scene.storage import locate, read_take, refer_to, take_of
 from ..scene.timing import Timing
 from .finding import clip_of
+from .preferences import cache_folder
 
 if TYPE_CHECKING:
     from ..capture.adjust import Adjustments
+    from .reckoning import Order
 
 
 @dataclass(frozen=True)
@@ -42,28 +46,36 @@ class Ready:
         return self.prepared.take
 
 
-def make_ready(
-    solved: Take, wanted: Adjustments, folder: Path, solved_file: Path | None = None, shown: Take | None = None, pictured: bool = False
-) -> Ready:
-    """Adjust, reckon and write a take; touches no Blender data. `shown`: the take that the scene shows now, whose shape may do.
-
-    Raises FaceLiftError.
-    """
-    from ..capture.adjust import adjust
-
-    take = adjust(solved, wanted)
-    solved_file = solved_file or keep_take(solved, folder)
-    take_file = solved_file if take is solved else keep_take(take, folder)
-    bend = shown is None or not np.array_equal(shown.neutral, take.neutral)
-    return Ready(solved, solved_file, take_file, prepare(take, bend=bend), wanted, _portrait(take) if pictured else None)
+_assistant: Final = Assistant()
 
 
-def _portrait(take: Take) -> Image | None:
-    from ..capture.portrait import portrait
+def ask(task: str, told: Mapping[str, Any], should_stop: Callable[[], bool]) -> dict[str, Any]:
+    """What a function answers, from a process beside Blender where there is a window. Raises FaceLiftError."""
+    return (perform if bpy.app.background else _assistant.ask)(task, told, should_stop)
 
-    with suppress(FaceLiftError):  # footage that moved away since leaves an actor without a picture
-        return portrait(take)
-    return None
+
+def dismiss() -> None:
+    """Nothing will be asked any more."""
+    _assistant.dismiss()
+
+
+def order(solved: Path, adjustments: Adjustments, **more: Any) -> Order:
+    """What is wanted of a solved take; to be made while Blender listens."""
+    from .reckoning import Order
+
+    return Order(str(solved), str(cache_folder()), bpy.app.tempdir, adjustments.text(), **more)
+
+
+def make_ready(wanted: Order) -> Ready:
+    """Let an order be carried out; touches no Blender data. Raises FaceLiftError."""
+    from ..capture.adjust import Adjustments
+    from .reckoning import Reckoned, take_face
+
+    done = Reckoned(**ask(".ui.reckoning:answer", asdict(wanted), lambda: False))
+    take, face = read_take(Path(done.take)), take_face(Path(done.face))
+    prepared = Prepared(take, usable_frames(take), load_head(), face.vertices, face.offsets)
+    files = Path(done.solved), Path(done.take)
+    return Ready(read_take(files[0]), *files, prepared, Adjustments.of(done.adjustments), face.portrait)
 
 
 def fill(
@@ -74,10 +86,12 @@ def fill(
     if earlier is not None:
         gather_pins(earlier)
     collection = yield from build_steps(ready.prepared, scene, footage, BuildSettings(timing, str(ready.take_file)))
+    yield
     refer_to(collection, ready.take_file, ready.solved_file)
     if ready.portrait is not None:
         show_portrait(collection, ready.portrait)
     follow_take(collection, ready.solved, ready.adjusted)
+    yield
     yield from put_markers(collection, ready.take)
     yield
     return collection

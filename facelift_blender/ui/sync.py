@@ -18,12 +18,11 @@ from bpy.app.handlers import persistent
 from ..capture.types import FaceLiftError
 from ..scene.actions import drain
 from ..scene.ownership import member
-from ..scene.storage import find_file, local_takes, read_take
+from ..scene.storage import find_file, local_takes
 from ..scene.timing import Timing
 from . import job
-from .filling import Ready, fill, is_quiet, make_ready, wanted
+from .filling import Ready, dismiss, fill, is_quiet, make_ready, order, wanted
 from .finding import clip_of
-from .preferences import cache_folder
 
 if TYPE_CHECKING:
     from .working import Steps
@@ -107,9 +106,8 @@ def look_again(*_arguments: Any) -> None:
 
 def _work(collection: bpy.types.Collection) -> Any:
     """What is to be reckoned, as a function for any thread. Raises FaceLiftError."""
-    solved_file, shown_file = find_file(collection, "solved"), find_file(collection)
-    chosen, folder = wanted(collection), cache_folder()
-    return lambda: make_ready(read_take(solved_file), chosen, folder, solved_file, read_take(shown_file))
+    wish = order(find_file(collection, "solved"), wanted(collection), shown=str(find_file(collection)))
+    return lambda: make_ready(wish)
 
 
 def _filling(collection: bpy.types.Collection, ready: Ready) -> Steps:
@@ -171,6 +169,7 @@ def attach() -> None:
 def detach() -> None:
     """Hear of them no more."""
     abort()
+    dismiss()
     handlers = bpy.app.handlers
     for before in (handlers.undo_pre, handlers.redo_pre, handlers.load_pre):
         before.remove(abort)

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("cv2")
 from drawn_plates import Eye, Gaze, draw, write_plates
 
-from facelift_blender.capture import beside, errand
+from facelift_blender.capture import beside, errand, helper
 from facelift_blender.capture.beside import carry_out_beside
 from facelift_blender.capture.errand import Errand, begin, carry_out, read_errand, read_stand, write_stand
 from facelift_blender.capture.footage import probe
@@ -132,15 +132,15 @@ def test_the_other_process_says_what_is_wrong_with_the_footage(tmp_path: Path) -
 
 def test_a_process_that_dies_before_anything_was_kept_is_a_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = '{"done": 4, "total": 30, "station": "landmarks", "seconds": 1.0}'
-    monkeypatch.setattr(beside, "_CODE", STEPS_THAT_DIE.format(words=words))
+    monkeypatch.setattr(helper, "_CODE", STEPS_THAT_DIE.format(words=words))
     heard: list[Progress] = []
     with pytest.raises(FaceLiftError, match="crashed after 4 frames"):
         heard.extend(carry_out_beside(folder))
 
 
 def test_a_process_that_hangs_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beside, "_CODE", "import time; time.sleep(60)")
-    monkeypatch.setattr(beside, "_LEAVING", 0.1)
+    monkeypatch.setattr(helper, "_CODE", "import time; time.sleep(60)")
+    monkeypatch.setattr(helper, "_LEAVING", 0.1)
     with pytest.raises(FaceLiftError, match="hangs"):
         list(carry_out_beside(folder, patience=0.3))
 

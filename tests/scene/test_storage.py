@@ -9,11 +9,13 @@ import bpy
 import numpy as np
 import pytest
 
+from facelift_blender.capture.kept import keep_take
+from facelift_blender.capture.take import save_take
 from facelift_blender.capture.types import FaceLiftError, Take
 from facelift_blender.scene import storage
 from facelift_blender.scene.build import build_take
 from facelift_blender.scene.ownership import member, take_collections
-from facelift_blender.scene.storage import keep_take, refer_to, take_of
+from facelift_blender.scene.storage import refer_to, take_of
 
 
 @pytest.fixture
@@ -120,7 +122,7 @@ def test_linked_from_another_file_it_is_found_beside_that(kept: bpy.types.Collec
     member(kept, "Head")["take"] = "//batch.take.npz"
     member(kept, "Head")["solved"] = ""
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a" / "library.blend"))
-    storage.save_take(synthetic_take, tmp_path / "a" / "batch.take.npz")
+    save_take(synthetic_take, tmp_path / "a" / "batch.take.npz")
     bpy.ops.wm.read_factory_settings(use_empty=True)
     with bpy.data.libraries.load(str(tmp_path / "a" / "library.blend"), link=True) as (_source, target):
         target.collections = [name]

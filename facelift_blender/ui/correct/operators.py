@@ -15,12 +15,12 @@ from ...capture.types import FaceLiftError
 from ...scene import markers
 from ...scene.markers import Sheet
 from ...scene.ownership import member
-from ...scene.storage import find_file, read_take, take_of
+from ...scene.storage import find_file, take_of
 from ...scene.timing import Timing, first_frame, show_frame
 from .. import job
-from ..filling import Ready, corrections_of, fill, gather_pins, make_ready, put_markers, wanted
+from ..filling import Ready, corrections_of, fill, gather_pins, make_ready, order, put_markers, wanted
 from ..finding import clip_frame, clip_of, find_take, needs_quiet_take, needs_take
-from ..preferences import cache_folder, clean_cache
+from ..preferences import clean_cache
 from ..working import Steps, Working, redraw
 
 _WHICH: Final = [
@@ -115,17 +115,11 @@ class FACELIFT_OT_refine(_Correcting, Working, bpy.types.Operator):
         collection = find_take(context)
         gather_pins(collection)
         self.scene, self.collection = context.scene.name, collection.name
-        corrections = corrections_of(collection)
-        solved_file, shown_file = find_file(collection, "solved"), find_file(collection)
-        chosen, folder = replace(wanted(collection), corrected=True), cache_folder()
-
-        def work(_running: job.Job) -> Ready:
-            from ...capture.refine import refine
-
-            refined = refine(read_take(solved_file), corrections)
-            return make_ready(refined, chosen, folder, shown=read_take(shown_file))
-
-        return work
+        wish = order(
+            find_file(collection, "solved"), replace(wanted(collection), corrected=True), corrections=corrections_of(collection),
+            shown=str(find_file(collection)),
+        )  # fmt: skip
+        return lambda _running: make_ready(wish)
 
     def steps(self, context: bpy.types.Context, result: Ready) -> Steps:
         scene = bpy.data.scenes.get(self.scene) or context.scene

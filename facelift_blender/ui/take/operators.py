@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +14,9 @@ from bpy_extras.io_utils import ExportHelper
 from ...capture.types import FaceLiftError
 from ...scene import storage
 from ...scene.ownership import member
-from ...scene.storage import find_file, read_take, take_of
+from ...scene.storage import find_file, take_of
 from .. import job
+from ..filling import ask
 from ..finding import clip_frame, find_take, needs_quiet_take, needs_take
 from ..preferences import cache_folder
 from ..working import Steps, Working
@@ -122,6 +122,7 @@ class FACELIFT_OT_remove_unused(bpy.types.Operator):
 class _ExportTake(Working, ExportHelper):
     """A take to a file, written beside Blender where there is a window."""
 
+    kind: str
     ending: str
     title = "Exporting"
 
@@ -138,13 +139,13 @@ class _ExportTake(Working, ExportHelper):
         return Working.execute(self, context) if bpy.app.background else Working.invoke(self, context, None)
 
     def gather(self, context: bpy.types.Context) -> job.Work:
-        take_file, path, write = find_file(find_take(context)), Path(self.filepath), self.write
-        return lambda running: write(take_file, path, lambda: running.stopping)
+        told = {"kind": self.kind, "take": str(find_file(find_take(context))), "path": self.filepath}
 
-    @staticmethod
-    def write(take_file: Path, path: Path, should_stop: Callable[[], bool]) -> bool:
-        """The thread's part; False where it was stopped and nothing is written. Raises FaceLiftError."""
-        raise NotImplementedError
+        def work(running: job.Job) -> bool:
+            ask(".exports.one_file:answer", told, lambda: running.stopping)
+            return True
+
+        return work
 
     def steps(self, _context: bpy.types.Context, result: bool) -> Steps:
         name = Path(self.filepath).name
@@ -185,49 +186,31 @@ class FACELIFT_OT_export_livelink(_ExportTake, bpy.types.Operator):
     """Write the take's expression, head and eyes as the CSV of the Live Link Face app"""
 
     bl_idname = "facelift.export_livelink"
+    kind = "livelink"
     bl_label = "Export Live Link CSV"
     filename_ext = ending = ".csv"
     filter_glob: StringProperty(default="*.csv", options={"HIDDEN"})
-
-    @staticmethod
-    def write(take_file: Path, path: Path, _should_stop: Callable[[], bool]) -> bool:
-        from ...exports.livelink import write_livelink
-
-        write_livelink(read_take(take_file), path)
-        return True
 
 
 class FACELIFT_OT_export_json(_ExportTake, bpy.types.Operator):
     """Write the whole take as JSON"""
 
     bl_idname = "facelift.export_json"
+    kind = "json"
     bl_label = "Export JSON"
     filename_ext = ending = ".json"
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
-
-    @staticmethod
-    def write(take_file: Path, path: Path, _should_stop: Callable[[], bool]) -> bool:
-        from ...exports.json_take import write_json
-
-        write_json(read_take(take_file), path)
-        return True
 
 
 class FACELIFT_OT_export_review(_ExportTake, bpy.types.Operator):
     """Write the review sheet: one page with the take over its plate, its curves, its worst frames and its figures"""
 
     bl_idname = "facelift.export_review"
+    kind = "review"
     bl_label = "Export Review Sheet"
     filename_ext = ending = ".html"
     filter_glob: StringProperty(default="*.html", options={"HIDDEN"})
     title = "Writing the review sheet"
-
-    @staticmethod
-    def write(take_file: Path, path: Path, should_stop: Callable[[], bool]) -> bool:
-        from ...exports.review import write_review
-
-        write_review(read_take(take_file), path, should_stop)
-        return True
 
 
 CLASSES: Final = (

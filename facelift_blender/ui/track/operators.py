@@ -13,10 +13,11 @@ import bpy
 from bpy.props import StringProperty
 
 from ...capture.corrections import Corrections
+from ...capture.kept import keep_take
 from ...capture.types import FaceLiftError, Take
 from ...scene.timing import Timing
 from .. import job
-from ..filling import Ready, corrections_of, fill, gather_pins, make_ready, wanted
+from ..filling import Ready, corrections_of, fill, gather_pins, make_ready, order, wanted
 from ..finding import find_footage, takes_of
 from ..preferences import cache_folder, clean_cache, preferences, threads
 from ..properties import track_settings
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ...capture.adjust import Adjustments
     from ...capture.track import Progress, TrackSettings
     from ...farm.lock import Lock
+    from ..reckoning import Order
 
 
 def footage_path(footage: bpy.types.MovieClip) -> str:
@@ -138,7 +140,7 @@ def tracking(path: str, wanted_settings: Callable[[], TrackSettings] | None, ear
     needs. Without settings it goes on with what was stopped.
     """
     folder, device, count, beside = cache_folder(), preferences().device, threads(), not bpy.app.background
-    place = pauses.folder_of(path)
+    place, wish = pauses.folder_of(path), _wishes()
 
     def work(running: job.Job) -> list[Ready]:
         from ...capture import errand
@@ -150,9 +152,23 @@ def tracking(path: str, wanted_settings: Callable[[], TrackSettings] | None, ear
             carry_out = carry_out_beside if beside else errand.carry_out
             takes = _drain(running, carry_out(place, lambda: running.stopping), lock)
         pauses.settle(place)
-        return [_ready(take, earlier.get(take.actor), folder) for take in takes]
+        return [make_ready(wish(keep_take(take, folder), earlier.get(take.actor))) for take in takes]
 
     return work
+
+
+def _wishes() -> Callable[[Path, Earlier | None], Order]:
+    """What is wanted of a new take, to be asked from any thread."""
+    from ...capture.adjust import Adjustments
+
+    plain = order(Path(), Adjustments(), again=True, pictured=True)
+
+    def wish(solved: Path, earlier: Earlier | None) -> Order:
+        if earlier is None:
+            return replace(plain, solved=str(solved))
+        return replace(plain, solved=str(solved), adjustments=earlier.adjustments.text(), corrections=earlier.corrections)
+
+    return wish
 
 
 def _drain(running: job.Job, steps: Generator[Progress, None, list[Take]], lock: Lock) -> list[Take]:
@@ -165,31 +181,6 @@ def _drain(running: job.Job, steps: Generator[Progress, None, list[Take]], lock:
         lock.touch()
     steps.close()
     return []
-
-
-def _ready(take: Take, earlier: Earlier | None, folder: Path) -> Ready:
-    from ...capture.adjust import Adjustments
-
-    if earlier is None:
-        return make_ready(take, Adjustments(), folder, pictured=True)
-    take = recorrected(take, earlier.corrections)
-    rest = earlier.adjustments.rest
-    known = rest is None or rest in take.frames[take.valid]
-    return make_ready(take, earlier.adjustments if known else replace(earlier.adjustments, rest=None), folder, pictured=True)
-
-
-def recorrected(take: Take, corrections: Corrections) -> Take:
-    """A new take with the corrections of an earlier one; those on frames where it has no face are told and left out."""
-    from ...capture.refine import refine
-
-    faces = set(take.frames[take.valid].tolist())
-    kept = tuple(pin for pin in corrections.pins if pin.frame in faces)
-    lost = len(corrections.pins) - len(kept)
-    if lost:
-        told = f"{lost} corrections of {take.actor} are on frames without a face now and are left out."
-        take = replace(take, provenance={**take.provenance, "warnings": [*take.provenance.get("warnings", ()), told]})
-    corrections = replace(corrections, pins=kept)
-    return refine(take, corrections) if corrections else take
 
 
 class FACELIFT_OT_stop_tracking(bpy.types.Operator):
