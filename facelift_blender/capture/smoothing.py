@@ -122,7 +122,7 @@ def smooth_path(path: Path, certainty: Certainty, smoothing: Smoothing, fps: flo
     sizes = (part.shape for part in (path.rotations, path.translations, path.landmarks))
     out = Path(*(roomy(*size, fill=np.nan) for size in sizes))
     measured = np.isfinite(path.translations[:, 0])
-    for segment in segments(measured, np.arange(len(measured)) / fps):
+    for segment in list(segments(measured, np.arange(len(measured)) / fps)):
         done = segment.start
         for rows in stretches(segment):
             _lay(out, rows, _smooth_stretch(path, certainty, rows, smoothing, fps), max(done - rows.start, 0))

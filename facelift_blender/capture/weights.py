@@ -45,8 +45,10 @@ def model_path(name: str) -> Path:
         path, wanted = folder / Path(entry["file"]).name, entry["sha256"]
     except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise FaceLiftError(f"The list of weights does not name “{name}”: install FaceLift again from its zip.") from error
-    if not path.is_file():
-        raise FaceLiftError(f"The weights {path.name} are missing: install FaceLift again from its zip.")
-    if not _checked(path, str(wanted), path.stat().st_mtime_ns):
+    try:
+        whole = _checked(path, str(wanted), path.stat().st_mtime_ns)
+    except (OSError, ValueError) as error:
+        raise FaceLiftError(f"The weights {path.name} are missing: install FaceLift again from its zip.") from error
+    if not whole:
         raise FaceLiftError(f"The weights {path.name} are damaged or altered: install FaceLift again from its zip.")
     return path

@@ -43,7 +43,7 @@ def environment() -> dict[str, str]:
     glibc returns what is large as soon as it is freed, and keeps no pool for each of many threads: so a worker needs as much for
     its last shot as for its first.
     """
-    own = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(4 << 20), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    own = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": str(1 << 20), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     return {**os.environ, **dict.fromkeys(_THREADS, "1"), **own}
 
 

@@ -39,6 +39,13 @@ def test_missing_weights_are_refused(folder: Path) -> None:
         weights.model_path("detector")
 
 
+@pytest.mark.parametrize("file", ["..", "x" * 5000, "a\0b"])
+def test_a_file_that_cannot_be_is_refused(folder: Path, file: str) -> None:
+    (folder / "weights.json").write_text(json.dumps({"detector": {"file": file, "sha256": ""}}))
+    with pytest.raises(FaceLiftError, match=r"are missing|does not name"):
+        weights.model_path("detector")
+
+
 def test_unlisted_weights_are_refused(folder: Path) -> None:
     with pytest.raises(FaceLiftError, match="does not name"):
         weights.model_path("nothing")

@@ -4,7 +4,8 @@
     python tests/farm/two_hours.py 15000 180000
 
 A synthetic performance, played to and fro with other noise each time, goes from kept estimates through observations, solve, take
-and CSV, for each length in a process of its own. Prints the seconds and the largest memory of each step.
+and CSV, for each length in a process of its own, which stands as a farm's worker does. Prints the seconds and the largest memory of
+each step.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from facelift_blender.capture.solve import solve
 from facelift_blender.capture.take import load_take, save_take
 from facelift_blender.capture.types import Clip, Observations
 from facelift_blender.exports.livelink import write_livelink
+from facelift_blender.farm.crew import environment
 
 PLAYED = Performance(frames=1000)
 
@@ -103,7 +105,7 @@ def main() -> None:
         sys.stdout.write(f"{lengths[0]} frames, at most {cost(lengths[0]):.0f} MB\n")
         return
     for length in lengths:
-        subprocess.run([sys.executable, __file__, str(length)], check=True)
+        subprocess.run([sys.executable, __file__, str(length)], env=environment(), check=True)
 
 
 if __name__ == "__main__":
