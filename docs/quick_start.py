@@ -40,9 +40,7 @@ def main() -> int:
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--wait", action="store_true")
     options = parser.parse_args()
-    options.output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, display() as environment:
-        return perform(options, Path(folder), environment)
+    return perform(options, ["wait"] if options.wait else ["begin", "go_on"], __file__)
 
 
 @contextmanager
@@ -62,14 +60,17 @@ def display() -> Iterator[dict[str, str]]:
             process.terminate()
 
 
-def perform(options: argparse.Namespace, folder: Path, environment: dict[str, str]) -> int:
-    """The parts of the story, each in a Blender of its own: what was stopped and saved in one goes on in the next."""
-    saved, clip = str(folder / "shot.blend"), str(options.clip.resolve())
-    for part, blend in {"wait": []}.items() if options.wait else {"begin": [], "go_on": [saved]}.items():
-        command = [options.blender, *blend, "-W", "-P", __file__, "--", clip, str(folder), part]
-        status = attend(command, options, folder, environment)
-        if status:
-            return status
+def perform(options: argparse.Namespace, parts: list[str], script: str) -> int:
+    """The parts of a script's story, each in a Blender of its own: what was saved in one goes on in the next."""
+    options.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name, display() as environment:
+        folder, clip = Path(name), str(options.clip.resolve())
+        for part in parts:
+            blend = [str(saved) for saved in folder.glob("shot.blend")]
+            command = [options.blender, *blend, "-W", "-P", script, "--", clip, name, part]
+            status = attend(command, options, folder, environment)
+            if status:
+                return status
     return 0
 
 
@@ -104,7 +105,9 @@ def act(action: str, details: list[str], options: argparse.Namespace, environmen
         "move": ["mousemove", *details, "sleep", "0.4", "mousemove_relative", "2", "1", "sleep", "0.2"],
         "click": ["mousemove", *details, "sleep", "0.5", "mousemove_relative", "2", "1", "sleep", "0.5", "click", "1"],
         "key": ["key", *details],
-        "scroll": ["mousemove", *details[:2], "sleep", "0.5", "click", "--repeat", details[-1], "--delay", "60", "5"],
+        "glide": ["mousemove", *details, "sleep", "0.05", "mousemove_relative", "1", "1"],
+        "type": ["key", "ctrl+a", "sleep", "0.3", "type", "--delay", "60", *details],
+        "scroll": ["mousemove", *details[:2], "sleep", "0.5", "click", "--repeat", *details[2:3], "--delay", "60", *(details[3:] or ["5"])],
     }[action]
     subprocess.run(["xdotool", *tool], env=environment, check=True)
 
@@ -121,12 +124,12 @@ def take_picture(path: Path, crop: list[str], environment: dict[str, str]) -> No
 # ---------------------------------------------------------------- inside: the story
 
 
-def inside() -> None:
-    """Tell the story from a timer, so that Blender lives between its steps."""
+def inside(kind: type[Story]) -> None:
+    """Tell a story from a timer, so that Blender lives between its steps."""
     import bpy
 
     clip, folder, part = sys.argv[sys.argv.index("--") + 1 :]
-    story = Story(clip, Path(folder) / "shot.blend")
+    story = kind(clip, Path(folder) / "shot.blend")
     teller = Teller(getattr(story, part)(), Path(folder))
     bpy.context.preferences.view.show_splash = False
     bpy.app.timers.register(teller.tick, first_interval=4.0)
@@ -495,31 +498,41 @@ class Story:
 
 
 class Heart:
-    """Beats a hundred times a second while Blender answers; tells how long it did not, and what of it was the main thread's own work."""
+    """Beats a hundred times a second while Blender answers; tells how long it did not, what of that is left without the time in which
+    other programs had the processor, and what of it was the main thread's own work.
+    """
 
     def __init__(self) -> None:
         import bpy
 
-        self.gaps: list[float] = []
-        self.worked: list[float] = []
-        self.last, self.spent = time.perf_counter(), time.thread_time()
+        self.beats: list[tuple[float, float, float]] = []
+        self.last = _clocks()
         self.on = True
         bpy.app.timers.register(self.beat, first_interval=0.01)
 
     def beat(self) -> float | None:
-        now, spent = time.perf_counter(), time.thread_time()
-        self.gaps.append(now - self.last)
-        self.worked.append(spent - self.spent)
-        self.last, self.spent = now, spent
+        now = _clocks()
+        wait, spent, queued = (new - old for new, old in zip(now, self.last, strict=True))
+        self.beats.append((wait, max(wait - queued, 0.0), spent))
+        self.last = now
         return 0.01 if self.on else None
 
     def stop(self) -> str:
-        """Pauses between beats, and the main thread's own processor time in one, in milliseconds."""
+        """Pauses between beats, in milliseconds."""
         self.on = False
-        if not self.gaps:
+        if not self.beats:
             return "no beats"
-        waits, worked = (_figures(sorted(values)) for values in (self.gaps, self.worked))
-        return f"{len(self.gaps)} beats, wait {waits}; own work {worked}"
+        wait, free, worked = (_figures(sorted(values)) for values in zip(*self.beats, strict=True))
+        return f"{len(self.beats)} beats, wait {wait}; with a processor free {free}; own work {worked}"
+
+
+def _clocks() -> tuple[float, float, float]:
+    """Seconds: now, of work of this thread, and (on Linux) that it was ready to work and others had the processor."""
+    try:
+        queued = int(Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()[1]) * 1e-9
+    except OSError:
+        queued = 0.0
+    return time.perf_counter(), time.thread_time(), queued
 
 
 def _figures(values: list[float]) -> str:
@@ -537,6 +550,6 @@ def check(right: bool, what: str, silent: bool = False) -> None:
 
 if __name__ == "__main__":
     if "bpy" in sys.modules:
-        inside()
+        inside(Story)
     else:
         sys.exit(main())

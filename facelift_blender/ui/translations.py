@@ -7,6 +7,8 @@ from typing import Final
 
 import bpy
 
+from .german_tips import TIPS
+
 GERMAN: Final = {
     "Track": "Verfolgen",
     "Track Footage": "Material verfolgen",
@@ -208,7 +210,7 @@ GERMAN: Final = {
     "{}, guessed": "{}, geschätzt",
     "{}, of the footage": "{}, aus dem Material",
 }
-LANGUAGES: Final = {"de_DE": GERMAN}
+LANGUAGES: Final = {"de_DE": {**GERMAN, **TIPS}}
 
 
 def dictionary() -> dict[str, dict[tuple[str, str], str]]:

@@ -35,6 +35,20 @@ def labels_of_classes() -> Iterator[str]:
         yield owner.bl_rna.properties[name].name
 
 
+def tips() -> Iterator[str]:
+    """What is said of properties, of what can be chosen, and of operators, where the mouse rests on them."""
+    for cls in _CLASSES:
+        if issubclass(cls, bpy.types.Operator):
+            yield (cls.__doc__ or "").strip()
+        for name in getattr(cls, "__annotations__", {}):
+            prop = cls.bl_rna.properties.get(name)
+            if prop is not None and not prop.is_hidden and prop.type != "COLLECTION":
+                yield prop.description
+                yield from (item.description for item in getattr(prop, "enum_items", ()))
+    yield bpy.types.Scene.bl_rna.properties["facelift_rig"].description
+    yield from (preset.description for preset in presets.PRESETS.values())
+
+
 def labels_of_source() -> Iterator[str]:
     """What is written out where panels are drawn and operators tell of their work."""
     for path in UI.rglob("*.py"):
@@ -68,5 +82,13 @@ class _Head(dict):
 def test_no_label_is_without_its_word(language: str) -> None:
     shown = {*labels_of_classes(), *labels_of_source()} - SAME_EVERYWHERE
     assert len(shown) > 120, "what is shown was found"
+    missing = sorted(shown - set(translations.LANGUAGES[language]))
+    assert not missing, "\n".join(missing)
+
+
+@pytest.mark.parametrize("language", translations.LANGUAGES)
+def test_no_tip_is_without_its_words(language: str) -> None:
+    shown = set(tips()) - {""}
+    assert len(shown) > 110, "what is said was found"
     missing = sorted(shown - set(translations.LANGUAGES[language]))
     assert not missing, "\n".join(missing)

@@ -20,12 +20,11 @@ class FACELIFT_UL_channels(bpy.types.UIList):
     ) -> None:
         row = layout.row(align=True)
         row.prop(item, "write", text="")
-        names = row.split(factor=0.45, align=True)
+        names = row.split(factor=0.72, align=True)
         names.active = item.write
-        names.label(text=item.target, icon="NONE" if item.score > 0.6 else "QUESTION", translate=False)
-        rest = names.split(factor=0.6, align=True)
-        rest.label(text=item.source, translate=False)
-        rest.prop(item, "gain", text="")
+        told = item.target if item.target == item.source else f"{item.target} < {item.source}"
+        names.label(text=told, icon="NONE" if item.score > 0.6 else "QUESTION", translate=False)
+        names.prop(item, "gain", text="")
 
 
 class FACELIFT_PT_retarget(InView3D, bpy.types.Panel):
@@ -69,10 +68,10 @@ class FACELIFT_PT_mapping(InView3D, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, chosen = self.layout, context.scene.facelift_rig.facelift
         layout.template_list("FACELIFT_UL_channels", "", chosen, "channels", chosen, "channel_index", rows=6)
-        notes(layout, chosen.notes.split("\n"), letters(context), "INFO")
         row = layout.row(align=True)
         row.operator("facelift.save_mapping", text="Save", icon="EXPORT")
         row.operator("facelift.load_mapping", text="Load", icon="IMPORT")
+        notes(layout, chosen.notes.split("\n"), letters(context), "INFO")
 
 
 CLASSES: Final = (FACELIFT_UL_channels, FACELIFT_PT_retarget, FACELIFT_PT_mapping)
