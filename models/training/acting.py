@@ -20,8 +20,9 @@ from .iris import CORNERS, IRIS, LOWER, UPPER, rows_of
 GAZE, REACH = (0.12, 0.08), (0.34, 0.2)
 """Deviations of an iris's way to the side and down, and how far it may be from between the corners, in widths of the eye."""
 SHUT = (-0.25, 0.95)
-"""How far an upper lid is brought to the lower one, as a share of the gap; a lid beyond HIDES hides the iris."""
-HIDES = 0.25
+"""How far an upper lid is brought to the lower one, as a share of the gap; a lid beyond HIDES hides the iris; how
+often lids move."""
+HIDES, CLOSES = 0.25, 0.35
 LID = 0.35
 """How far above and below the eye skin follows the lids, in widths of the eye."""
 BROW, TILT = 0.18, 0.1
@@ -78,7 +79,7 @@ class _Axes:
 def _eye(picture: Image, points: Array, trust: Array, random: np.random.Generator) -> tuple[Image, Array, Array]:
     axes = _Axes(*points[CORNERS])
     here, trust = axes.inside(points), trust.copy()
-    shut = random.uniform(*SHUT) if random.random() < 0.5 else 0.0
+    shut = random.uniform(*SHUT) if random.random() < CLOSES else 0.0
     if shut > HIDES:
         trust[IRIS] = 0.0
     else:

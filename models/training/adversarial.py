@@ -37,7 +37,7 @@ class AdversarialConfig:
     generator_rate: float = 5e-4
     adversary_rate: float = 4e-4
     adversary_first: int = 200
-    r1: float = 0.3
+    r1: float = 0.03
     lazy: int = 16
     smooth: float = 0.05
     smooth_every: int = 4
