@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as tr
 
 from ..scene.ownership import member, take_collections
 from ..scene.timing import first_frame
@@ -47,10 +48,10 @@ def needs_take(cls: type, context: bpy.types.Context) -> bool:
     """The poll of what works on a take."""
     collection = find_take(context)
     if collection is None or member(collection, "Head") is None:
-        cls.poll_message_set("Track footage first")
+        cls.poll_message_set(tr("Track footage first"))
         return False
     if collection.library is not None:
-        cls.poll_message_set("This take is linked from another file; append it to change it here")
+        cls.poll_message_set(tr("This take is linked from another file; append it to change it here"))
         return False
     return True
 
@@ -58,6 +59,6 @@ def needs_take(cls: type, context: bpy.types.Context) -> bool:
 def needs_quiet_take(cls: type, context: bpy.types.Context) -> bool:
     """The poll of what changes a take while nothing else does."""
     if job.current() is not None:
-        cls.poll_message_set("FaceLift is at work")
+        cls.poll_message_set(tr("FaceLift is at work"))
         return False
     return needs_take(cls, context)

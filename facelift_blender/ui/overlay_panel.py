@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 import bpy
+from bpy.app.translations import pgettext_iface as tr
 
 from ..scene.ownership import take_collections
 from .layouts import InClipEditor
@@ -40,7 +41,7 @@ class FACELIFT_OT_toggle_overlay(bpy.types.Operator):
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         if not take_collections():
-            cls.poll_message_set("Track footage first")
+            cls.poll_message_set(tr("Track footage first"))
             return False
         return True
 

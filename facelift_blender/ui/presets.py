@@ -9,6 +9,7 @@ from typing import Final
 import bl_ui.utils
 import bpy
 from bl_operators.presets import AddPresetBase
+from bpy.app.translations import pgettext_iface as tr
 from bpy.props import EnumProperty
 
 from .finding import find_footage
@@ -55,7 +56,7 @@ class FACELIFT_OT_apply_preset(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if find_footage(context) is None:
-            cls.poll_message_set("Open a movie clip first")
+            cls.poll_message_set(tr("Open a movie clip first"))
             return False
         return True
 
@@ -91,7 +92,7 @@ class FACELIFT_OT_add_preset(AddPresetBase, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if find_footage(context) is None:
-            cls.poll_message_set("Open a movie clip first")
+            cls.poll_message_set(tr("Open a movie clip first"))
             return False
         return True
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import bpy
+from bpy.app.translations import pgettext_iface as tr
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, FloatVectorProperty, IntProperty, PointerProperty
 
 from ..capture.topology import NAMES, REGIONS
@@ -263,7 +264,7 @@ def _scale(chosen: FaceLiftClipSettings) -> dict[str, Any]:
     if chosen.scale == "PUPILS":
         return {"interpupillary": round(chosen.interpupillary * 1e-3, 7)}
     if chosen.measured_from == chosen.measured_to:
-        raise FaceLiftError("A measured distance takes two different points of the face; choose another one.")
+        raise FaceLiftError(tr("A measured distance takes two different points of the face; choose another one."))
     one, other = sorted(NAMES.index(name.lower()) for name in (chosen.measured_from, chosen.measured_to))
     return {"measured": (one, other, round(chosen.measured_mm * 1e-3, 7))}
 

@@ -209,6 +209,55 @@ GERMAN: Final = {
     "{}, solved": "{}, gelöst",
     "{}, guessed": "{}, geschätzt",
     "{}, of the footage": "{}, aus dem Material",
+    # what is told in reports, and where a button is grey
+    "Esc: stop and keep what is done": "Esc: anhalten und behalten, was fertig ist",
+    "Track footage first": "Zuerst Material verfolgen",
+    "Open a movie clip first": "Zuerst einen Movie-Clip öffnen",
+    "This take is linked from another file; append it to change it here": (
+        "Diese Aufnahme ist aus einer anderen Datei verknüpft; anhängen, um sie hier zu ändern"
+    ),
+    "FaceLift is at work": "FaceLift arbeitet gerade",
+    "There are no unused take files beside this .blend": "Neben dieser .blend liegen keine unbenutzten Aufnahmedateien",
+    "Choose the head's mesh as the character first": "Zuerst das Mesh des Kopfs als Figur wählen",
+    "This mesh is linked from another file; append it to give it shapes": (
+        "Dieses Mesh ist aus einer anderen Datei verknüpft; anhängen, um ihm Formen zu geben"
+    ),
+    "Choose a character first: its armature or its face": "Zuerst eine Figur wählen: ihre Armatur oder ihr Gesicht",
+    "Nothing was stopped that could go on": "Nichts wurde angehalten, das weitergehen könnte",
+    "Nothing is being tracked": "Es wird nichts verfolgt",
+    "The take's movie clip is not in this file; open it and track again": (
+        "Der Clip der Aufnahme ist nicht in dieser Datei; öffnen und neu verfolgen"
+    ),
+    "Stopped at {}; what is done is kept": "Angehalten bei {}; was fertig ist, bleibt",
+    "FaceLift is at work already; wait for it or stop it first.": "FaceLift arbeitet schon; warten oder es zuerst anhalten.",
+    "What was to be filled is gone from the file; do it again.": "Was gefüllt werden sollte, ist nicht mehr in der Datei; noch einmal tun.",
+    "Frame {} has no face of {} to take as the one at rest; go to a frame that has.": (
+        "Bild {} hat kein Gesicht von {}, das als ruhendes gelten könnte; zu einem Bild gehen, das eines hat."
+    ),
+    "{} take files removed": "{} Aufnahmedateien entfernt",
+    "{} written": "{} geschrieben",
+    "Stopped: {} was not written": "Angehalten: {} wurde nicht geschrieben",
+    "Tracking was stopped before a face was found": "Das Verfolgen wurde angehalten, bevor ein Gesicht gefunden war",
+    "{} frames of {} tracked": "{} Bilder von {} verfolgt",
+    "No movie clip to track: open one in the Movie Clip Editor first.": (
+        "Kein Movie-Clip zum Verfolgen: zuerst einen im Movie-Clip-Editor öffnen."
+    ),
+    "Nothing was stopped that could go on: track the footage first.": (
+        "Nichts wurde angehalten, das weitergehen könnte: zuerst das Material verfolgen."
+    ),
+    "No landmark is selected: select some of the take's empties in the 3D View first.": (
+        "Keine Landmarke ist ausgewählt: zuerst Empties der Aufnahme in der 3D-Ansicht auswählen."
+    ),
+    "{} points are markers: move one, then press Refine": "{} Punkte sind Marker: einen verschieben, dann verfeinern",
+    "{} solved again with {} corrections": "{} neu gelöst mit {} Korrekturen",
+    "No frame is left to look at": "Kein Bild ist mehr anzusehen",
+    "Frame {}: {:.0f} % sure, residual {:.1f} px ({} of {})": "Bild {}: zu {:.0f} % sicher, Restfehler {:.1f} px ({} von {})",
+    "A measured distance takes two different points of the face; choose another one.": (
+        "Ein gemessener Abstand braucht zwei verschiedene Punkte des Gesichts; einen anderen wählen."
+    ),
+    "{} is gone from the file; choose the character again.": "{} ist nicht mehr in der Datei; die Figur neu wählen.",
+    "{} is off {}": "{} ist von {} entfernt",
+    "{} was changed meanwhile: transfer the shapes again.": "{} wurde inzwischen geändert: die Formen noch einmal übernehmen.",
 }
 LANGUAGES: Final = {"de_DE": {**GERMAN, **TIPS}}
 

@@ -8,6 +8,7 @@ from collections.abc import Generator
 from typing import Any, Final
 
 import bpy
+from bpy.app.translations import pgettext_iface as tr
 
 from ..capture.types import FaceLiftError
 from ..scene.actions import drain
@@ -18,6 +19,8 @@ SLICE: Final = 0.03
 _TICK: Final = 0.05
 _TOLD: Final = 0.25
 """Seconds between two tellings of the progress: drawing costs the time that tracking wants."""
+
+_ESC: Final = "Esc: stop and keep what is done"
 
 Steps = Generator[None, None, None]
 
@@ -91,7 +94,7 @@ class Working:
             return self._fail(error)
         except ReferenceError:
             self._end(context)
-            return self._fail(FaceLiftError("What was to be filled is gone from the file; do it again."))
+            return self._fail(FaceLiftError(tr("What was to be filled is gone from the file; do it again.")))
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender ends the operator, because another file is opened, say."""
@@ -113,14 +116,14 @@ class Working:
             self._job.stop()
             return {"RUNNING_MODAL"}
         if event.type == "TIMER":
-            self._tell(context, f"FaceLift: {self._job.station()}, {self._job.pace()}   (Esc: stop and keep what is done)")
+            self._tell(context, f"FaceLift: {self._job.station()}, {self._job.pace()}   ({tr(_ESC)})")
             if self._job.done:
                 self._steps = self.steps(context, self._job.result())
         return {"PASS_THROUGH"}
 
     def _fill(self, context: bpy.types.Context) -> set[str]:
         if not run_slice(self._steps):
-            self._tell(context, f"FaceLift: {self._job.station()}" + self.stops_filling * "   (Esc: stop and keep what is done)")
+            self._tell(context, f"FaceLift: {self._job.station()}" + self.stops_filling * f"   ({tr(_ESC)})")
             return {"RUNNING_MODAL"}
         self._end(context)
         return {"FINISHED"}
@@ -128,12 +131,12 @@ class Working:
     def _leave_off(self, context: bpy.types.Context) -> set[str]:
         self._steps.close()
         self._end(context)
-        self.report({"WARNING"}, f"Stopped at {self._job.station()}; what is done is kept")
+        self.report({"WARNING"}, tr("Stopped at {}; what is done is kept").format(self._job.station()))
         return {"FINISHED"}
 
     def _begin(self, context: bpy.types.Context) -> None:
         if job.current() is not None:
-            raise FaceLiftError("FaceLift is at work already; wait for it or stop it first.")
+            raise FaceLiftError(tr("FaceLift is at work already; wait for it or stop it first."))
         self._job = job.start(self.gather(context), self.title)
 
     def _end(self, context: bpy.types.Context) -> None:

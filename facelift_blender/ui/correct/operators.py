@@ -8,6 +8,7 @@ from typing import Final
 
 import bpy
 import numpy as np
+from bpy.app.translations import pgettext_iface as tr
 from bpy.props import EnumProperty, IntProperty
 
 from ...capture import topology
@@ -46,7 +47,7 @@ class _OnMarkers(_Correcting):
         if not super().poll(context):
             return False
         if clip_of(find_take(context)) is None:
-            cls.poll_message_set("The take's movie clip is not in this file; open it and track again")
+            cls.poll_message_set(tr("The take's movie clip is not in this file; open it and track again"))
             return False
         return True
 
@@ -63,7 +64,7 @@ class FACELIFT_OT_show_markers(_OnMarkers, bpy.types.Operator):
         collection = find_take(context)
         landmarks = self._chosen(context, collection)
         if not landmarks:
-            self.report({"ERROR"}, "No landmark is selected: select some of the take's empties in the 3D View first.")
+            self.report({"ERROR"}, tr("No landmark is selected: select some of the take's empties in the 3D View first."))
             return {"CANCELLED"}
         try:
             take = take_of(collection)
@@ -75,7 +76,7 @@ class FACELIFT_OT_show_markers(_OnMarkers, bpy.types.Operator):
             pass
         if context.space_data is not None and context.space_data.type == "CLIP_EDITOR":
             context.space_data.show_track_path = False
-        self.report({"INFO"}, f"{len(landmarks)} points are markers: move one, then press Refine")
+        self.report({"INFO"}, tr("{} points are markers: move one, then press Refine").format(len(landmarks)))
         return {"FINISHED"}
 
     def _chosen(self, context: bpy.types.Context, collection: bpy.types.Collection) -> tuple[int, ...]:
@@ -129,7 +130,7 @@ class FACELIFT_OT_refine(_Correcting, Working, bpy.types.Operator):
         clean_cache()
         done = result.solved.corrections
         count = len(done.pins) + len(done.mutes)
-        self.report({"INFO"}, f"{collection['facelift_actor']} solved again with {count} corrections")
+        self.report({"INFO"}, tr("{} solved again with {} corrections").format(collection["facelift_actor"], count))
 
 
 class FACELIFT_OT_lock_frame(_Correcting, bpy.types.Operator):
@@ -230,16 +231,15 @@ class FACELIFT_OT_worst_frame(_Jumping, bpy.types.Operator):
         locked = {lock.frame for lock in collection.facelift.locks}
         worst = [frame for frame in worst_frames(take, 20) if frame not in locked]
         if not worst:
-            self.report({"INFO"}, "No frame is left to look at")
+            self.report({"INFO"}, tr("No frame is left to look at"))
             return {"CANCELLED"}
         now = clip_frame(context, collection)
         place = (worst.index(now) + 1) % len(worst) if now in worst else 0
         self.jump(context, worst[place])
         row = int(np.flatnonzero(take.frames == worst[place])[0])
         sure = 100.0 * float(np.nanmean(take.confidence[row]))
-        self.report(
-            {"INFO"}, f"Frame {worst[place]}: {sure:.0f} % sure, residual {take.residuals[row]:.1f} px ({place + 1} of {len(worst)})"
-        )
+        told = tr("Frame {}: {:.0f} % sure, residual {:.1f} px ({} of {})")
+        self.report({"INFO"}, told.format(worst[place], sure, take.residuals[row], place + 1, len(worst)))
         return {"FINISHED"}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import bpy
+from bpy.app.translations import pgettext_iface as tr
 from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 from mathutils import Vector
@@ -24,7 +25,7 @@ from .properties import edited_mapping, retarget_settings, show_mapping
 
 def _needs_rig(cls: type, context: bpy.types.Context) -> bool:
     if context.scene.facelift_rig is None:
-        cls.poll_message_set("Choose a character first: its armature or its face")
+        cls.poll_message_set(tr("Choose a character first: its armature or its face"))
         return False
     return True
 
@@ -114,7 +115,7 @@ class FACELIFT_OT_retarget(Working, bpy.types.Operator):
 
         rig = bpy.data.objects.get(self.rig)
         if rig is None:
-            raise FaceLiftError(f"{self.rig} is gone from the file; choose the character again.")
+            raise FaceLiftError(tr("{} is gone from the file; choose the character again.").format(self.rig))
         settings = retarget_settings(rig)
         found = plan(result, rig, context.scene, settings)
         yield
@@ -139,7 +140,7 @@ class FACELIFT_OT_clear_retarget(_OnRig, bpy.types.Operator):
 
         layer = layer_name(take_of(find_take(context)))
         clear(rig, layer)
-        return f"{layer} is off {rig.name}"
+        return tr("{} is off {}").format(layer, rig.name)
 
 
 class FACELIFT_OT_save_mapping(_OnRig, ExportHelper, bpy.types.Operator):
@@ -156,7 +157,7 @@ class FACELIFT_OT_save_mapping(_OnRig, ExportHelper, bpy.types.Operator):
 
         mapping = edited_mapping(rig) or plan(take_of(find_take(context)), rig, context.scene).mapping
         save_mapping(mapping, Path(self.filepath))
-        return f"{Path(self.filepath).name} written"
+        return tr("{} written").format(Path(self.filepath).name)
 
 
 class FACELIFT_OT_load_mapping(_OnRig, ImportHelper, bpy.types.Operator):

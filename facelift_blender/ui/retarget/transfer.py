@@ -52,10 +52,10 @@ def missing(mesh: bpy.types.Object) -> list[str]:
 def _needs_mesh(cls: type, context: bpy.types.Context) -> bool:
     mesh = context.scene.facelift_rig
     if mesh is None or mesh.type != "MESH":
-        cls.poll_message_set("Choose the head's mesh as the character first")
+        cls.poll_message_set(tr("Choose the head's mesh as the character first"))
         return False
     if mesh.library is not None:
-        cls.poll_message_set("This mesh is linked from another file; append it to give it shapes")
+        cls.poll_message_set(tr("This mesh is linked from another file; append it to give it shapes"))
         return False
     return True
 
@@ -162,7 +162,7 @@ class FACELIFT_OT_transfer_shapes(Working, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if job.current() is not None:
-            cls.poll_message_set("FaceLift is at work")
+            cls.poll_message_set(tr("FaceLift is at work"))
             return False
         return _needs_mesh(cls, context)
 
@@ -183,7 +183,7 @@ class FACELIFT_OT_transfer_shapes(Working, bpy.types.Operator):
 
         mesh = bpy.data.objects.get(self.mesh)
         if mesh is None or len(mesh.data.vertices) != result.shapes.shape[1]:
-            raise FaceLiftError(f"{self.mesh} was changed meanwhile: transfer the shapes again.")
+            raise FaceLiftError(tr("{} was changed meanwhile: transfer the shapes again.").format(self.mesh))
         started = time.perf_counter()
         for done, _ in enumerate(writing_shapes(mesh, result), 1):
             self._job.progress = Progress(done, len(result.shapes), "shapes", time.perf_counter() - started)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import bpy
+from bpy.app.translations import pgettext_iface as tr
 from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper
 
@@ -68,7 +69,9 @@ class FACELIFT_OT_set_rest(_TakeOperator, bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         if frame not in take.frames[take.valid]:
-            self.report({"ERROR"}, f"Frame {frame} has no face of {take.actor} to take as the one at rest; go to a frame that has.")
+            self.report(
+                {"ERROR"}, tr("Frame {} has no face of {} to take as the one at rest; go to a frame that has.").format(frame, take.actor)
+            )
             return {"CANCELLED"}
         collection.facelift.rest = frame
         collection.facelift.use_rest = True
@@ -104,7 +107,7 @@ class FACELIFT_OT_remove_unused(bpy.types.Operator):
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         if not storage.unused_beside():
-            cls.poll_message_set("There are no unused take files beside this .blend")
+            cls.poll_message_set(tr("There are no unused take files beside this .blend"))
             return False
         return True
 
@@ -115,7 +118,7 @@ class FACELIFT_OT_remove_unused(bpy.types.Operator):
         unused = storage.unused_beside()
         for path in unused:
             path.unlink(missing_ok=True)
-        self.report({"INFO"}, f"{len(unused)} take files removed")
+        self.report({"INFO"}, tr("{} take files removed").format(len(unused)))
         return {"FINISHED"}
 
 
@@ -149,7 +152,10 @@ class _ExportTake(Working, ExportHelper):
 
     def steps(self, _context: bpy.types.Context, result: bool) -> Steps:
         name = Path(self.filepath).name
-        self.report({"INFO"}, f"{name} written") if result else self.report({"WARNING"}, f"Stopped: {name} was not written")
+        if result:
+            self.report({"INFO"}, tr("{} written").format(name))
+        else:
+            self.report({"WARNING"}, tr("Stopped: {} was not written").format(name))
         yield
 
 

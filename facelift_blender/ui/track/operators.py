@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import bpy
+from bpy.app.translations import pgettext_iface as tr
 from bpy.props import StringProperty
 
 from ...capture.corrections import Corrections
@@ -45,10 +46,10 @@ class _Tracking(Working):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if job.current() is not None:
-            cls.poll_message_set("FaceLift is at work")
+            cls.poll_message_set(tr("FaceLift is at work"))
             return False
         if not bpy.data.movieclips or (find_footage(context) is None and not bpy.app.background):
-            cls.poll_message_set("Open a movie clip first")
+            cls.poll_message_set(tr("Open a movie clip first"))
             return False
         return True
 
@@ -56,7 +57,7 @@ class _Tracking(Working):
         """The clip to work on. Raises FaceLiftError."""
         footage = bpy.data.movieclips.get(self.clip) if self.clip else find_footage(context)
         if footage is None:
-            raise FaceLiftError("No movie clip to track: open one in the Movie Clip Editor first.")
+            raise FaceLiftError(tr("No movie clip to track: open one in the Movie Clip Editor first."))
         self.clip = footage.name
         self.scene = context.scene.name
         return footage
@@ -77,9 +78,9 @@ class _Tracking(Working):
             self.report({"WARNING"}, warning)
         frames = sum(int(take.valid.sum()) for take in takes)
         if not takes:
-            self.report({"WARNING"}, "Tracking was stopped before a face was found")
+            self.report({"WARNING"}, tr("Tracking was stopped before a face was found"))
             return
-        self.report({"INFO"}, f"{frames} frames of {', '.join(take.actor for take in takes)} tracked")
+        self.report({"INFO"}, tr("{} frames of {} tracked").format(frames, ", ".join(take.actor for take in takes)))
 
 
 class FACELIFT_OT_track_footage(_Tracking, bpy.types.Operator):
@@ -104,7 +105,7 @@ class FACELIFT_OT_resume_tracking(_Tracking, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         footage = find_footage(context) or next(iter(bpy.data.movieclips), None)
         if job.current() is None and (footage is None or pauses.pause_of(footage_path(footage)) is None):
-            cls.poll_message_set("Nothing was stopped that could go on")
+            cls.poll_message_set(tr("Nothing was stopped that could go on"))
             return False
         return super().poll(context)
 
@@ -112,7 +113,7 @@ class FACELIFT_OT_resume_tracking(_Tracking, bpy.types.Operator):
         footage = self.footage(context)
         path = footage_path(footage)
         if pauses.pause_of(path) is None:
-            raise FaceLiftError("Nothing was stopped that could go on: track the footage first.")
+            raise FaceLiftError(tr("Nothing was stopped that could go on: track the footage first."))
         return tracking(path, None, earlier_work(footage))
 
 
@@ -192,7 +193,7 @@ class FACELIFT_OT_stop_tracking(bpy.types.Operator):
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         if job.current() is None:
-            cls.poll_message_set("Nothing is being tracked")
+            cls.poll_message_set(tr("Nothing is being tracked"))
             return False
         return True
 
