@@ -28,8 +28,11 @@ _MISTOLD = 0.5
 """What the pose's noise from frame to frame can be at most, of the variance that is told for it: most of the landmarks' errors stay."""
 _ROUNDS, _SETTLED = 10, 0.01
 """How often the stiffness is found anew at most, and the share of it that no longer matters."""
-_MOVES, _FEW = 4, 12
-"""Main moves of a part that are smoothed by themselves, and frames that tell none."""
+_MOVES, _FEW, _ALIKE = 4, 12, 8.0
+"""Main moves of a part that are smoothed by themselves, frames that tell none, and the most that the variance of such a move's noise is
+of what the noise is of the other moves, which the part is not wont to do: landmarks' errors are somewhat alike, a face that never rests
+is far more so, and must not pass for noise.
+"""
 _STRENGTH = 30.0
 """Stiffness at 0.3 of the slider and 25 frames a second: a body at rest passes below 2 Hz."""
 _DECADES = 3.0
@@ -239,20 +242,24 @@ def smooth_moves(values: Array, smoothing: float, weights: Array | None = None, 
     """Smooth the channels of a part (T, C) along what it is wont to do, each of its main moves by itself.
 
     A blink is one move of many points: along it, it stands far out of the noise that each point has, and so it passes while
-    whatever else the points do then stays still. Arguments as of `smooth`.
+    whatever else the points do then stays still. Channels are points (x, y, z), the calmer of which tell how noisy each axis is.
+    Arguments as of `smooth`.
     """
     measured = np.all(np.isfinite(values), axis=1)
     if smoothing <= 0 or measured.sum() < _FEW:
         return smooth(values, smoothing, weights, fps, patience=patience)
     noise = np.sqrt(np.median(np.diff(values[measured], 4, axis=0) ** 2, axis=0))
-    scale = np.maximum(noise, 0.1 * noise.max() + 1e-12)
-    told = values[measured] / scale
-    middle = told.mean(axis=0)
-    turn = np.linalg.eigh((told - middle).T @ (told - middle))[1][:, ::-1]
-    moves = (values / scale - middle) @ turn
-    parts = np.array_split(moves, range(1, min(_MOVES, moves.shape[1] - 1) + 1), axis=1)
-    smoothed = np.concatenate([smooth(part, smoothing, weights, fps, patience=patience) for part in parts], axis=1)
-    return (smoothed @ turn.T + middle) * scale
+    noise = np.quantile(noise.reshape(-1, 3), _CALM, axis=0)
+    scale = np.tile(np.maximum(noise, 0.1 * noise.max() + 1e-12), values.shape[1] // 3)
+    shown = values[measured] / scale
+    middle = shown.mean(axis=0)
+    turn = np.linalg.eigh((shown - middle).T @ (shown - middle))[1][:, ::-1]
+    main = min(_MOVES, turn.shape[1] - 1)
+    *moves, others = np.split((values / scale - middle) @ turn, range(1, main + 1), axis=1)
+    told = _ALIKE * _noise(others[measured]) / others.shape[1]
+    smoothed = [smooth(move, smoothing, weights, fps, told, patience) for move in moves]
+    smoothed.append(smooth(others, smoothing, weights, fps, patience=patience))
+    return (np.concatenate(smoothed, axis=1) @ turn.T + middle) * scale
 
 
 def _noise(values: Array) -> float:
