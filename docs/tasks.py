@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,13 @@ class Tasks(Story):
         yield from self.do("click", *self.on_screen(region, region.width * share - 2, 8))
         check(abs(scene.frame_current - frame) <= 2, f"the window shows frame {scene.frame_current}, {frame} was clicked")
 
+    def worked(self) -> Steps:
+        """Wait until what was begun is at its end."""
+        until = time.monotonic() + 20.0
+        yield lambda: not self.done() or time.monotonic() > until
+        yield self.done
+        yield 1.0
+
     def done(self) -> bool:
         sync = sys.modules[self.package() + ".ui.sync"]
         return not self.running() and not sync.is_busy() and sync.outdated() is None
@@ -157,8 +165,7 @@ class Tasks(Story):
 
     def one_click(self) -> Steps:
         yield from self.press_button("CLIP_EDITOR", "facelift.track_footage")
-        yield 2.0
-        yield self.done
+        yield from self.worked()
         check(len(self.take()) == self.frames(), f"{len(self.take())} frames are a take after one click")
 
     def stop_and_resume(self) -> Steps:
@@ -167,12 +174,11 @@ class Tasks(Story):
         yield lambda: self.running() and self.job().progress is not None and self.job().progress.done >= 8
         yield ("move", *self.middle("CLIP_EDITOR"))
         yield from self.do("key", "Escape")
-        yield self.done
+        yield from self.worked()
         stopped = len(self.take())
         check(0 < stopped < self.frames(), f"{stopped} frames are kept after Esc")
         yield from self.press_button("CLIP_EDITOR", "facelift.resume_tracking")
-        yield 2.0
-        yield self.done
+        yield from self.worked()
         check(len(self.take()) == self.frames(), "Resume did the rest")
 
     def everyone(self) -> Steps:
@@ -180,8 +186,7 @@ class Tasks(Story):
 
         yield from self.press_button("CLIP_EDITOR", "every_actor")
         yield from self.press_button("CLIP_EDITOR", "facelift.track_footage")
-        yield 2.0
-        yield self.done
+        yield from self.worked()
         takes = [collection for collection in bpy.data.collections if "facelift_actor" in collection]
         check(len(takes) == 2, f"{len(takes)} actors are found")
         other = next(collection for collection in takes if collection != self.collection())
@@ -194,7 +199,7 @@ class Tasks(Story):
         yield from self.open_panel("CLIP_EDITOR", "look_through_camera", r"facelift\.mouth")
         x, y = yield from self.find("CLIP_EDITOR", r"facelift\.mouth")
         yield from self.do("click", x + 40, y)
-        yield self.done
+        yield from self.worked()
         check(self.take().provenance["smoothing"]["mouth"] != before, "the mouth is smoothed anew without tracking")
 
     def put_right(self) -> Steps:
@@ -215,7 +220,7 @@ class Tasks(Story):
         moved = next(track for track in self.object_tracks() if track.select)
         goal = tuple(moved.markers.find_frame(frame).co)
         yield from self.press_button("CLIP_EDITOR", "facelift.refine")
-        yield self.done
+        yield from self.worked()
         check(len(self.take().corrections.pins) == 1, f"one point of frame {frame} is corrected, at {goal[0]:.3f} {goal[1]:.3f}")
 
     def hide_mouth(self) -> Steps:
@@ -224,7 +229,7 @@ class Tasks(Story):
         yield from self.press_button("CLIP_EDITOR", "facelift.mute_region")
         yield from self.type_into("CLIP_EDITOR", r"mutes\[0\]\.end", "40")
         yield from self.press_button("CLIP_EDITOR", "facelift.refine")
-        yield self.done
+        yield from self.worked()
         mutes = self.take().corrections.mutes
         check(len(mutes) == 1 and mutes[0].end == 40, f"the mouth is not believed on frames {mutes[0].start} to {mutes[0].end}")
 
@@ -232,7 +237,7 @@ class Tasks(Story):
         yield from self.go_to(40)
         self.clicks += 1  # Adjust was opened for task 3 already
         yield from self.press_button("CLIP_EDITOR", "facelift.set_rest")
-        yield self.done
+        yield from self.worked()
         check(self.collection().facelift.use_rest, f"the face rests on frame {self.collection().facelift.rest}")
 
     def own_character(self) -> Steps:
@@ -248,8 +253,7 @@ class Tasks(Story):
         yield 1.0
         check(bpy.context.scene.facelift_rig is not None, "the character is chosen")
         yield from self.press_button("VIEW_3D", r"facelift\.retarget")
-        yield 1.0
-        yield self.done
+        yield from self.worked()
         keys = bpy.context.scene.facelift_rig.data.shape_keys
         check(keys.animation_data is not None and keys.animation_data.action is not None, "the character has keys")
 
@@ -269,7 +273,7 @@ class Tasks(Story):
             yield 2.0
             yield from self.press_button("FILE_BROWSER", r"file\.execute", "EXECUTE")
             yield 2.0
-            yield self.done
+            yield from self.worked()
             made = list(self.saved.parent.glob(f"*.{ending}"))
             check(len(made) == 1 and made[0].stat().st_size > 1000, f"a file .{ending} is written")
 
@@ -289,12 +293,11 @@ class Tasks(Story):
         after = self.take().landmarks.copy()
         yield ("shot", "after")
         yield from self.press_button("CLIP_EDITOR", r"facelift\.before")
-        yield self.done
-        yield 1.0
+        yield from self.worked()
         yield ("shot", "before")
         check(not np.array_equal(self.take().landmarks, after), "before the corrections the face is another one")
         yield from self.press_button("CLIP_EDITOR", r"facelift\.before")
-        yield self.done
+        yield from self.worked()
         check(np.array_equal(self.take().landmarks, after), "and after them it is as it was")
         yield from self.camera_and_scale()
         yield from self.pick()
@@ -341,7 +344,7 @@ class Tasks(Story):
         check(len(mine.children) == 10, f"{len(mine.children)} points are on the head")
         yield ("shot", "picked")
         yield from self.press_button("VIEW_3D", "facelift.transfer_shapes")
-        yield self.done
+        yield from self.worked()
         check(len(mine.data.shape_keys.key_blocks) == 53, "the head has the 52 shapes")
 
     def points_on(self, mesh: Any) -> list[tuple[int, int]]:

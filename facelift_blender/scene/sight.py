@@ -12,7 +12,6 @@ from ..capture.take import project
 from ..capture.topology import CONTOUR_LINES
 from ..capture.types import Array, Take
 from ..rigs.head import PARTS, Head, load_head
-from .fit import fit_head
 
 GAZE_LENGTH = 0.06
 """Metres that the eyes' rays are drawn long."""
@@ -45,9 +44,14 @@ class Viewer:
         self.eyes = _eyeballs(self.head)
         self._pairs = np.array([pair for line in CONTOUR_LINES for pair in pairwise(line)])
 
-    def bend(self) -> None:
-        """Bend the head to the actor: some tenths of a second, on any thread. Until then there is no wire and no gaze."""
-        self._mesh = fit_head(self.head, self.take.neutral)
+    @property
+    def mesh(self) -> tuple[Array, Array] | None:
+        """The head bent to the actor as `fit_head` makes it, (V, 3) and (52, V, 3); without it there is no wire and no gaze."""
+        return self._mesh
+
+    def wear(self, mesh: tuple[Array, Array]) -> None:
+        """Take a bent head."""
+        self._mesh = mesh
 
     def look(self, frame: int) -> Sight | None:
         """The take on a clip frame, or None where it has no face there."""

@@ -16,6 +16,7 @@ from ..scene.ownership import member, take_collections
 from ..scene.sight import Sight, Viewer
 from ..scene.storage import locate, read_take
 from ..scene.timing import first_frame
+from .filling import ask
 from .finding import takes_of
 from .working import redraw
 
@@ -53,17 +54,25 @@ def viewer_of(collection: bpy.types.Collection) -> Viewer | None:
         return None
     key = str(path)
     if key not in _viewers:
+        others = [future.result() for future in _viewers.values() if future.done() and future.exception() is None]
         while len(_viewers) > 3:
             _viewers.pop(next(iter(_viewers)))
-        _viewers[key] = _pool.submit(_make_viewer, path)
+        _viewers[key] = _pool.submit(_make_viewer, path, bpy.app.tempdir, others)
         bpy.app.timers.register(lambda: _look_for(key), first_interval=0.1)
     future = _viewers[key]
     return future.result() if future.done() and future.exception() is None else None
 
 
-def _make_viewer(path: Path) -> Viewer:
+def _make_viewer(path: Path, scratch: str, others: list[Viewer]) -> Viewer:
+    """A viewer of the take in a file; where it is the face of another one's take, with that one's head."""
+    from .reckoning import take_face
+
     viewer = Viewer(read_take(path))
-    viewer.bend()
+    mesh = next((other.mesh for other in others if np.array_equal(other.take.neutral, viewer.take.neutral)), None)
+    if mesh is None:
+        face = take_face(Path(ask(".ui.reckoning:bend", {"take": str(path), "scratch": scratch}, lambda: False)["face"]))
+        mesh = face.vertices, face.offsets
+    viewer.wear(mesh)
     return viewer
 
 

@@ -86,6 +86,12 @@ def reckon(order: Order) -> Reckoned:
     return Reckoned(str(solved_file), str(take_file), wanted.text(), str(_write_face(face, Path(order.scratch))))
 
 
+def bend(told: Mapping[str, Any], _should_stop: Callable[[], bool]) -> dict[str, str]:
+    """The head bent to the actor of the take in a file, `take`, in a file in `scratch`, for an assistant. Raises FaceLiftError."""
+    face = Face(*fit_head(load_head(), _take(Path(told["take"])).neutral), None)
+    return {"face": str(_write_face(face, Path(told["scratch"])))}
+
+
 @lru_cache(maxsize=4)
 def _take(path: Path) -> Take:
     return load_take(path)

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from facelift_blender.capture import topology
+from facelift_blender.capture.kept import keep_take
 from facelift_blender.capture.refine import take_confidence
 from facelift_blender.capture.types import Take
+from facelift_blender.scene.fit import fit_head
 from facelift_blender.scene.head import landmarks_now
 from facelift_blender.scene.ownership import member
 from facelift_blender.scene.sight import Viewer
@@ -70,7 +72,7 @@ def test_no_two_operators_share_a_key() -> None:
 def test_the_overlay_lies_on_the_face(synthetic_take: Take) -> None:
     viewer = Viewer(synthetic_take)
     assert len(viewer.look(20).wire) == 0
-    viewer.bend()
+    viewer.wear(fit_head(viewer.head, synthetic_take.neutral))
     sight = viewer.look(20)
     assert viewer.look(99) is None
     assert np.allclose(sight.points, viewer.pixels[19])
@@ -81,9 +83,17 @@ def test_the_overlay_lies_on_the_face(synthetic_take: Take) -> None:
     assert sight.contours.shape == (63, 2, 2)
 
 
+def test_the_head_is_bent_once_for_a_face(synthetic_take: Take, tmp_path: Path) -> None:
+    path = keep_take(synthetic_take, tmp_path)
+    first = overlay._make_viewer(path, str(tmp_path), [])
+    assert np.allclose(first.mesh[0], fit_head(first.head, synthetic_take.neutral)[0])
+    assert overlay._make_viewer(path, str(tmp_path), [first]).mesh is first.mesh
+    assert list(tmp_path.iterdir()) == [path], "what only helped is gone"
+
+
 def test_the_gaze_starts_at_the_pupils(synthetic_take: Take) -> None:
     viewer = Viewer(synthetic_take)
-    viewer.bend()
+    viewer.wear(fit_head(viewer.head, synthetic_take.neutral))
     sight = viewer.look(1)
     irises = sight.points[[68, 69]]
     assert np.linalg.norm(sight.gaze[:, 0] - irises, axis=1).max() < 25
