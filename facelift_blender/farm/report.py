@@ -54,12 +54,14 @@ def _row(result: Result) -> str:
     pictures = [name for name in result.files if name.endswith(".png")]
     link = quote(result.name)
     picture = f'<a href="{link}/{quote(pictures[0])}"><img loading="lazy" src="{link}/{quote(pictures[0])}" alt=""></a>' if pictures else ""
+    name = f'<a href="{link}/">{escape(result.name)}</a>' if result.files else escape(result.name)
+    log = f'<small><a href="{quote(f".{result.name}/log.txt")}">log</a></small>' if result.status == FAILED else ""
     notes = "".join(f"<small>{escape(warning)}</small>" for warning in result.warnings)
     found = f"{100 * result.found / result.frames:.0f} %" if result.frames else ""
     cells = [
-        picture, f'<a href="{link}/">{escape(result.name)}</a><small>{escape(Path(result.clip).name)}</small>',
+        picture, f"{name}<small>{escape(Path(result.clip).name)}</small>",
         escape(result.status), str(result.frames or ""), found, _residual(result), escape(result.focal),
-        f"{escape(result.sentence)}{notes}", f"{result.seconds:.1f} s" if result.seconds else "",
+        f"{escape(result.sentence)}{log}{notes}", f"{result.seconds:.1f} s" if result.seconds else "",
     ]  # fmt: skip
     kinds = ("", "", "s", "n", "n", "n", "", "", "n")
     tds = "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in zip(kinds, cells, strict=True))

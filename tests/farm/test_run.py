@@ -136,6 +136,7 @@ def test_the_report_has_a_row_a_shot_and_no_markup_from_names(tmp_path: Path) ->
     assert page.tags.count("tr") == 3
     assert 'src="good%20%281%29/good%20%281%29.png"' in text
     assert text.index("bad") < text.index("good (1)"), "what failed comes first"
+    assert ('href="good%20%281%29/"' in text, 'href="bad/"' in text, 'href=".bad/log.txt"' in text) == (True, False, True)
     told = json.loads((tmp_path / "report.json").read_text())
     assert told["summary"] == {"done": 1, "failed": 1}
     assert told["shots"][0]["residual"] == 0.5
