@@ -59,9 +59,9 @@ class Tasks(Story):
         yield from self.open_clip()
         bpy.ops.wm.save_as_mainfile(filepath=str(self.saved))
         yield 1.0
-        for number, task in enumerate((self.one_click, self.stop_and_resume, self.everyone, self.calm, self.put_right, self.hide_mouth), 1):
-            yield from self.count((1, 2, 7, 3, 4, 5)[number - 1], task)
-        for number, task in ((6, self.rest), (8, self.own_character), (9, self.in_step), (10, self.files)):
+        first = {7: self.everyone, 3: self.calm, 4: self.put_right, 5: self.hide_mouth, 6: self.rest}
+        then = {8: self.own_character, 9: self.in_step, 10: self.files, 1: self.one_click, 2: self.stop_and_resume}
+        for number, task in {**first, **then}.items():
             yield from self.count(number, task)
         bpy.ops.wm.save_mainfile()
         yield 1.0
@@ -99,8 +99,8 @@ class Tasks(Story):
 
     def _scan(self, kind: str, wanted: str, part: str) -> Steps:
         region = self.region(kind, part)
-        for share in (0.75, 0.35) if part == "UI" else (0.95, 0.85, 0.75):
-            for height in range(region.height - 8, 4, -9):
+        for share in (0.75, 0.35, 0.795) if part == "UI" else (0.95, 0.85, 0.75):
+            for height in range(region.height - 8, 4, -14):
                 place = self.on_screen(region, region.width * share, height)
                 yield ("glide", *place)
                 if re.search(wanted, self.under(kind, part)):
@@ -157,6 +157,16 @@ class Tasks(Story):
         yield self.done
         yield 1.0
 
+    def bring_into_view(self, co: Any) -> Steps:
+        """Move the plate until a place of it lies well beside the sidebar."""
+        import bpy
+
+        region = self.region("CLIP_EDITOR")
+        x, y = region.view2d.view_to_region(*co, clip=False)
+        with self.override("CLIP_EDITOR"):
+            bpy.ops.clip.view_pan(offset=(x - 180.0, y - region.height * 0.5))
+        yield 1.0
+
     def done(self) -> bool:
         sync = sys.modules[self.package() + ".ui.sync"]
         return not self.running() and not sync.is_busy() and sync.outdated() is None
@@ -210,6 +220,7 @@ class Tasks(Story):
         yield from self.press_button("CLIP_EDITOR", "show_markers.*REGION")
         yield 1.0
         track = self.object_tracks()["lip_outer_10"]
+        yield from self.bring_into_view(track.markers.find_frame(frame).co)
         region = self.region("CLIP_EDITOR")
         place = self.on_screen(region, *region.view2d.view_to_region(*track.markers.find_frame(frame).co, clip=False))
         yield from self.do("click", *place)
