@@ -42,7 +42,7 @@ def model_path(name: str) -> Path:
     folder = weights_folder()
     try:
         entry = json.loads((folder / "weights.json").read_text(encoding="utf-8"))[name]
-        path, wanted = folder / Path(entry["file"]).name, entry["sha256"]
+        path, wanted = folder / " ".join(Path(entry["file"]).name.split()), entry["sha256"]
     except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise FaceLiftError(f"The list of weights does not name “{name}”: install FaceLift again from its zip.") from error
     try:

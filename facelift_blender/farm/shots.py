@@ -9,6 +9,7 @@ import io
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -97,31 +98,40 @@ def from_json(told: Mapping[str, Any]) -> Shot:
 
 
 def _of_files(paths: Iterable[Path], settings: ListSettings) -> list[Shot]:
-    """A shot for each movie, each folder of pictures and each sequence among them, with names that differ."""
-    shots: dict[str, Shot] = {}
-    for path in _footage(paths, settings.leave_out):
-        name = _free_name(path, shots)
+    """A shot for each movie, each folder of pictures and each sequence among them, with names that differ.
+
+    Files of one name in several folders are called after their folders too, all of them, whatever is beside them.
+    """
+    found, shots = list(_footage(paths, settings.leave_out)), dict[str, Shot]()
+    alike = Counter(stem for stem, _ in {(_stem(path), path.parent) for path in found})
+    for path in found:
+        stem = _stem(path)
+        name = _free_name(stem if alike[stem] == 1 else f"{path.parent.name}_{stem}", path, shots)
         shots[name.lower()] = replace(_shot({"name": name, "clip": str(path)}, path.name), **settings.defaults)
     return list(shots.values())
 
 
 def _footage(paths: Iterable[Path], leave_out: Path | None) -> Iterable[Path]:
-    firsts: dict[tuple[str, str], Path] = {}
+    firsts: dict[tuple[Path, str, str], Path] = {}
     for path in paths:
         if path.name.startswith(".") or (leave_out and path.resolve().is_relative_to(leave_out.resolve())):
             continue
         if path.is_dir() and any(map(is_picture, path.iterdir())):
             yield first_of(path)
         elif is_picture(path):
-            firsts.setdefault((re.sub(r"\d+(?=\D*$)", "#", path.stem), path.suffix), path)
+            firsts.setdefault((path.parent, re.sub(r"\d+(?=\D*$)", "#", path.stem), path.suffix), path)
         elif path.suffix.lower() in MOVIES:
             yield path
     yield from firsts.values()
 
 
-def _free_name(path: Path, taken: Mapping[str, Shot]) -> str:
-    """A name out of the file's, or the folder's for a sequence in one of its own, that is a plain file name and free."""
-    stem = re.sub(r"[\W_]*\d+$", "", path.stem) or path.parent.name if is_picture(path) else path.stem
+def _stem(path: Path) -> str:
+    """What footage is called: the file's name, without the number of a picture; the folder's where nothing else is left."""
+    return re.sub(r"[\W_]*\d+$", "", path.stem) or path.parent.name if is_picture(path) else path.stem
+
+
+def _free_name(stem: str, path: Path, taken: Mapping[str, Shot]) -> str:
+    """A name out of footage's own that is a plain file name and free."""
     plain = re.sub(r"[^\w .+@=,#()&-]", "_", stem).strip(" .")[:80] or "shot"
     plain = plain if plain.lower() not in _RESERVED and _NAME.fullmatch(plain) else f"shot_{plain}"
     candidates = [plain, f"{plain}_{path.suffix[1:].lower()}", *(f"{plain}_{number}" for number in range(2, 10_000))]
@@ -184,7 +194,11 @@ def _of_rows(rows: list[tuple[str, Mapping[str, Any]]], path: Path, settings: Li
     root = (settings.root or base).resolve()
     shots: dict[str, Shot] = {}
     for place, row in rows:
-        told = row if "name" in row or not isinstance(row.get("clip"), str) else {"name": _free_name(Path(row["clip"]), shots), **row}
+        told = (
+            row
+            if "name" in row or not isinstance(row.get("clip"), str)
+            else {"name": _free_name(_stem(Path(row["clip"])), Path(row["clip"]), shots), **row}
+        )
         shot = _shot({**settings.defaults, **told}, place)
         if shot.name.lower() in shots:
             raise FaceLiftError(f"{place} has the name {shot.name} again; every shot needs a name of its own.")

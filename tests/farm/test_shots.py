@@ -33,6 +33,13 @@ def test_a_pattern_and_names_that_clash(tmp_path: Path) -> None:
     assert len({name.lower() for name in names}) == 3
 
 
+def test_one_name_in_many_folders_is_told_apart_by_the_folders(tmp_path: Path) -> None:
+    _touch(tmp_path, "int_010/main.mov", "int_020/main.mov", "int_030/plate.0001.exr", "int_040/plate.0001.exr", "int_040/plate.0002.exr")
+    names = {shot.name: shot.clip.name for shot in read_shots(str(tmp_path / "*" / "*"))}
+    assert sorted(names) == ["int_010_main", "int_020_main", "int_030_plate", "int_040_plate"]
+    assert names["int_040_plate"] == "plate.0001.exr"
+
+
 def test_results_are_no_footage(tmp_path: Path) -> None:
     _touch(tmp_path, "a.mp4", "out/b/b.mp4")
     assert [shot.name for shot in read_shots(str(tmp_path), ListSettings(leave_out=tmp_path / "out"))] == ["a"]
