@@ -40,7 +40,7 @@ def main() -> int:
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--wait", action="store_true")
     options = parser.parse_args()
-    return perform(options, ["wait"] if options.wait else ["begin", "go_on"], __file__)
+    return perform(options, {"wait": False} if options.wait else {"begin": False, "go_on": True}, __file__)
 
 
 @contextmanager
@@ -60,14 +60,13 @@ def display() -> Iterator[dict[str, str]]:
             process.terminate()
 
 
-def perform(options: argparse.Namespace, parts: list[str], script: str) -> int:
-    """The parts of a script's story, each in a Blender of its own: what was saved in one goes on in the next."""
+def perform(options: argparse.Namespace, parts: dict[str, bool], script: str) -> int:
+    """The parts of a script's story, each in a Blender of its own; whether it is with the file that one before has saved."""
     options.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name, display() as environment:
         folder, clip = Path(name), str(options.clip.resolve())
-        for part in parts:
-            blend = [str(saved) for saved in folder.glob("shot.blend")]
-            command = [options.blender, *blend, "-W", "-P", script, "--", clip, name, part]
+        for part, goes_on in parts.items():
+            command = [options.blender, *[str(folder / "shot.blend")] * goes_on, "-W", "-P", script, "--", clip, name, part]
             status = attend(command, options, folder, environment)
             if status:
                 return status

@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--clip", type=Path, required=True)
     parser.add_argument("--full", action="store_true", default=True, help=argparse.SUPPRESS)
-    return quick_start.perform(parser.parse_args(), ["tasks", "panels", "append"], __file__)
+    return quick_start.perform(parser.parse_args(), {"tasks": False, "panels": True, "append": False}, __file__)
 
 
 def written() -> dict[int, int]:
@@ -381,8 +381,6 @@ class Tasks(Story):
         """In a file of its own: the take of the saved one, with its numbers."""
         import bpy
 
-        bpy.ops.wm.read_homefile()
-        yield 2.0
         yield from self.lay_out()
         with bpy.data.libraries.load(str(self.saved)) as (there, _):
             name = next(name for name in there.collections if "Actor 1" in name)
