@@ -71,15 +71,14 @@ class Regressor:
         told = {"picture": self._cut(image, crop)[None], "focal": np.array([[crop.focal]], dtype=np.float32)}
         return self._estimate(crop, *(part[0].astype(float) for part in self.session.run(names, told)))
 
-    def _cut(self, image: Image, crop: FaceCrop) -> Array:
-        """(3, S, S) float32 in 0..1; a face much larger than the crop is first shrunk by whole factors, so that it does not alias."""
+    def _cut(self, image: Image, crop: FaceCrop) -> Image:
+        """(S, S, 3) RGB; a face much larger than the crop is first shrunk by whole factors, so that it does not alias."""
         step = int(1.0 / max(abs(np.linalg.det(crop.homography[:2, :2])) ** 0.5, 1e-6) / 1.5)
         shrink = np.eye(3)
         if step > 1:
             image, shrink = shrunk_window(image, crop.to_picture(crop.size * _CORNERS), step)
         matrix = crop.homography @ np.linalg.inv(shrink)
-        cut = cv2.warpPerspective(image, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.ascontiguousarray(cut.transpose(2, 0, 1), dtype=np.float32) * np.float32(1 / 255)
+        return cv2.warpPerspective(image, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
     def _estimate(self, crop: FaceCrop, landmarks: Array, cholesky: Array, rotation: Array, translation: Array, score: Array) -> Estimate:
         seen = landmarks @ rotation.T + translation

@@ -208,8 +208,7 @@ class SecondLook:
         """(P, OUTPUTS, 2) and (P, OUTPUTS, 3) of P patches, in their sides."""
         if not patches:
             return np.empty((0, OUTPUTS, 2)), np.empty((0, OUTPUTS, 3))
-        cuts = np.stack([patch.cut(image, self.size) for patch in patches])
-        pictures = cuts.transpose(0, 3, 1, 2).astype(np.float32, order="C") * np.float32(1 / 255)
+        pictures = np.stack([patch.cut(image, self.size) for patch in patches])
         points, cholesky = self.session.run(("points", "cholesky"), {"pictures": pictures})
         return points.astype(float), cholesky.astype(float)
 

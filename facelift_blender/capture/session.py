@@ -10,7 +10,8 @@ import onnxruntime
 from .limits import cores
 from .types import FaceLiftError
 
-_PREFERRED = ("CUDAExecutionProvider", "DmlExecutionProvider", "CoreMLExecutionProvider", "CPUExecutionProvider")
+_PREFERRED = ("CUDAExecutionProvider", "DmlExecutionProvider", "CPUExecutionProvider")
+"""Core ML is left out: it has no products in 8 bits, and would cut the networks into small pieces."""
 
 
 def open_session(path: Path, threads: int = 0, device: str = "AUTO") -> tuple[onnxruntime.InferenceSession, dict[str, str]]:

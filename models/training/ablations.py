@@ -18,7 +18,7 @@ from facelift_blender.capture.landmarks import Regressor
 
 from . import paths
 from .evaluate import Row, estimate, heads, held_out, photographs, portrait_focal
-from .export import export, load
+from .export import export, load, samples
 from .labels import labelled68
 from .regressor import RegressorConfig
 from .train import TrainConfig, train
@@ -74,7 +74,8 @@ def ablate(names: list[str], steps: int, data: Path) -> dict[str, dict[str, floa
     known = folder / "table.json"
     table: dict[str, dict[str, float]] = json.loads(known.read_text()) if known.exists() else {}
     for name, run in [(name, trained(name, VARIANTS[name], steps, data, folder)) for name in names]:
-        export(load(run), run / "regressor.onnx")
+        network = load(run)
+        export(network, run / "regressor.onnx", *samples(data, network.config.picture))
         table[name] = {row.what: round(float(row.value), 3) for row in measured(Regressor(run / "regressor.onnx", 1), data)}
         known.write_text(json.dumps(table, indent=1))
     return table

@@ -227,7 +227,7 @@ def milliseconds(run: Callable[[], object], count: int = 50) -> float:
 def speed(regressor: Regressor, threads: int) -> list[Row]:
     """ms a face of the network alone, and of the mesh net beside it."""
     session = Regressor(paths.WEIGHTS / f"{regressor.name}.onnx", threads).session
-    picture = np.random.default_rng(0).random((1, 3, regressor.size, regressor.size), np.float32)
+    picture = np.random.default_rng(0).integers(0, 256, (1, regressor.size, regressor.size, 3), np.uint8)
     feeds = {"picture": picture, "focal": np.array([[2.0]], np.float32)}
     peer, peer_feeds = face_mesh_session(threads), face_mesh_feeds()
     named = {"model": lambda: session.run(None, feeds), "face mesh": lambda: peer.run(None, peer_feeds)}

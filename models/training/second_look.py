@@ -26,9 +26,10 @@ from . import paths
 from .acting import acted
 from .batches import wear
 from .export import register
+from .export_look import export
 from .losses import laplacian_likelihood
 from .run_folder import Progress, follow, keep_training, save_whole, say, write_config
-from .second_look_network import Look, LookConfig, Measured, export
+from .second_look_network import Look, LookConfig, Measured
 from .second_look_samples import CONTEXT, CUT, SHUT, Patches, in_cut
 
 PLACE, SIZE, ROLL, SHAPE = 0.04, 0.08, 0.06, 0.04
@@ -186,11 +187,22 @@ class Run:
         return {name: float(value.detach()) for name, value in terms.items()}
 
 
+def loaded(data: Path) -> dict[str, Patches]:
+    """The parts of the patches, by name."""
+    return {part.name: Patches.load(part) for part in sorted(data.iterdir()) if (part / "pictures.npy").exists()}
+
+
+def samples(config: LookTraining) -> Tensor:
+    """(B, 3, S, S) patches as the training draws them."""
+    parts = loaded(paths.RUNS / config.name / "second_look_patches")
+    return next(iter(Draws(parts, config.network.patch, 96, config.seed)))[0]
+
+
 def train(config: LookTraining, data: Path, folder: Path) -> Run:
     """Train until `steps`; `data` holds the parts of the patches, `folder` takes the checkpoint and its history."""
     run = Run(config, folder)
     run.begin()
-    parts = {part.name: Patches.load(part) for part in sorted(data.iterdir()) if (part / "pictures.npy").exists()}
+    parts = loaded(data)
     draws = Draws(parts, config.network.patch, config.batch, config.seed + run.step)
     say(f"{', '.join(f'{len(part.kind)} {name}' for name, part in parts.items())}; from step {run.step}")
     ahead = {"prefetch_factor": 8} if config.workers else {}
@@ -224,10 +236,10 @@ def ship(run: Run) -> None:
     curves(run.progress.history, run.folder / "curves.png")
     name = "second_look" if run.config.name == "open" else "second_look_research"
     path = paths.WEIGHTS / f"{name}.onnx"
-    worst = export(run.average, path)
+    moved = export(run.average, path, samples(run.config))
     terms = "CC-BY-4.0" if run.config.name == "open" else "research, non-commercial"
     register(name, path, terms, f"python -m models.training.second_look {run.config.name}")
-    say(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, differs from torch by {worst:.1e}")
+    say(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, points {moved:.1e} of the patch from torch's")
 
 
 if __name__ == "__main__":

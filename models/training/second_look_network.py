@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The second look's network: a patch to the landmarks of its region, each with a covariance; and its way to ONNX.
+"""The second look's network: a patch to the landmarks of its region, each with a covariance.
 
 Convolutions down to 4 x 4 and up again to 16 x 16, where each landmark is the mean place of a map of its own [Sun et al. 2018],
 moved a little by what the whole patch shows: so a landmark follows what is seen, and stays sane where little is.
@@ -7,22 +7,14 @@ moved a little by what the whole patch shows: so a landmark follows what is seen
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import onnx
-import onnxruntime
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facelift_blender.capture.second_look import KINDS, OUTPUTS
-
-TOLERANCE = 1e-4
+from facelift_blender.capture.second_look import OUTPUTS
 
 
 @dataclass(frozen=True)
@@ -77,32 +69,3 @@ class Look(nn.Module):
         scale = torch.exp(rest[..., 2:5:2].clamp(-4.0, 4.0)) * 0.02
         cholesky = torch.stack([scale[..., 0], 0.02 * rest[..., 3], scale[..., 1]], dim=-1)
         return Measured(shares @ self.places + 0.02 * rest[..., :2], cholesky)
-
-
-def export(network: Look, path: Path) -> float:
-    """Write `path`, the kinds and the patch's size in its metadata; returns the largest difference from torch.
-
-    Raises ValueError if that is over 1e-4.
-    """
-    network = network.eval()
-    pictures = torch.rand(3, 3, network.config.patch, network.config.patch)
-    part = path.with_suffix(".part")
-    names = {"input_names": ["pictures"], "output_names": list(Measured._fields)}
-    free = {name: {0: "patches"} for name in ("pictures", *Measured._fields)}
-    torch.onnx.export(network, (pictures,), str(part), **names, dynamic_axes=free, opset_version=17, dynamo=False)
-    model = onnx.load(part)
-    kinds = [[kind.name, list(kind.landmarks), kind.side] for kind in KINDS]
-    onnx.helper.set_model_props(model, {"patch": str(network.config.patch), "kinds": json.dumps(kinds)})
-    onnx.save(model, part)
-    worst = difference(network, part, pictures)
-    if worst > TOLERANCE:
-        raise ValueError(f"The exported network differs from torch by {worst:.1e}.")
-    os.replace(part, path)
-    return worst
-
-
-@torch.no_grad()
-def difference(network: Look, path: Path, pictures: Tensor) -> float:
-    """Largest difference between onnxruntime and torch over all outputs."""
-    ours = onnxruntime.InferenceSession(str(path)).run(list(Measured._fields), {"pictures": pictures.numpy()})
-    return max(float(np.abs(a - b.numpy()).max()) for a, b in zip(ours, network(pictures), strict=True))

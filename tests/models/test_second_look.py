@@ -15,7 +15,8 @@ pytest.importorskip("onnx")
 from facelift_blender.capture.second_look import COLUMNS, KINDS, OUTPUTS, SecondLook
 from facelift_blender.capture.topology import MIRROR
 from models.training import second_look
-from models.training.second_look_network import Look, LookConfig, export
+from models.training.export_look import TOLERANCE, export
+from models.training.second_look_network import Look, LookConfig
 from models.training.second_look_samples import CONTEXT, CUT, Patches, opening
 
 TINY = LookConfig(32, (4, 8, 12, 16))
@@ -99,7 +100,7 @@ def test_the_exported_network_is_the_trained_one(tmp_path: Path) -> None:
     network = Look(TINY)
     torch.nn.init.normal_(network.whole[-1].weight, std=0.1)
     path = tmp_path / "second_look.onnx"
-    assert export(network, path) < 1e-4
+    assert export(network, path, torch.rand(6, 3, 32, 32)) < TOLERANCE
     look = SecondLook(path, threads=1)
     assert look.size == 32
     assert look.name == "second_look"

@@ -167,7 +167,9 @@ def test_export_equals_torch(trained: train.Run, tmp_path: Path) -> None:
     from facelift_blender.capture.landmarks import Regressor
 
     path = tmp_path / "small.onnx"
-    assert export.export(export.load(trained.folder), path) < export.TOLERANCE
+    loaded = export.load(trained.folder)
+    pictures = torch.rand(8, 3, loaded.config.picture, loaded.config.picture)
+    assert export.export(loaded, path, pictures, torch.linspace(1.5, 4.0, 8)[:, None]) < export.TOLERANCE
     network = Regressor(path, 1)
     image = np.zeros((200, 300, 3), np.uint8)
     one = network(image, [(100, 50, 60, 80)], 400.0)[0]
