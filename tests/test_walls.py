@@ -20,7 +20,7 @@ FLOORS = {
 """The floor of each folder and of each module at the root of the package; a floor imports from itself and below.
 
 The types and the landmark table are the ground that all stand on."""
-WITHOUT_BPY = ("rigs", "capture", "exports.livelink", "exports.json_take")
+WITHOUT_BPY = ("rigs", "capture", "exports.livelink", "exports.json_take", "exports.one_file", "ui.reckoning")
 LATE = {"onnxruntime", "cv2", "scipy", "av"}
 """What is imported only when first needed, so that the extension is enabled at once."""
 BLENDERS_OWN = {"bpy", "bmesh", "mathutils", "gpu", "gpu_extras", "blf", "addon_utils", "idprop", "bl_operators", "bpy_extras", "bl_ui"}
