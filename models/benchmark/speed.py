@@ -188,7 +188,7 @@ def nets(plan: Plan, folder: Path, say: Say) -> Findings:
     for cores in plan.cores:
         if not say(f"the landmark nets in turn, {cores} core{'s'[: cores > 1]}"):
             continue
-        times, _ = apart(_nets_in_turn, path, cores, cores=cores)
+        times, _ = apart(_nets_in_turn, path, cores=cores)
         ours, theirs = times["landmarks"], times.get("the peer's", (np.nan, np.nan))
         for column, by in enumerate(("clock", "processors")):
             if by == "clock" and is_busy():
@@ -200,8 +200,8 @@ def nets(plan: Plan, folder: Path, say: Say) -> Findings:
     return found
 
 
-def _nets_in_turn(path: Path, cores: int) -> dict[str, tuple[float, float]]:
-    """Median milliseconds of a call."""
+def _nets_in_turn(path: Path) -> dict[str, tuple[float, float]]:
+    """Median milliseconds of a call; each net with the threads that it takes where it is used."""
     from facelift_blender.capture.crops import box_of_landmarks
     from facelift_blender.capture.faces import Detector
     from facelift_blender.capture.footage import probe, read_frames
@@ -210,7 +210,7 @@ def _nets_in_turn(path: Path, cores: int) -> dict[str, tuple[float, float]]:
     from facelift_blender.capture.tracker import USUAL_FOCAL
 
     frames = [image for _, image in read_frames(probe(path))]
-    detect, regress = Detector(), Regressor(threads=cores)
+    detect, regress = Detector(), Regressor()
     twice, focal = looking(regress, TrackSettings()), USUAL_FOCAL * max(frames[0].shape)
     box = detect(frames[0])[0].box
     peer = peers.MediaPipe() if peers.is_installed() else None
