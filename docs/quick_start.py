@@ -147,7 +147,7 @@ class Teller:
         try:
             if self.waiting is not None and not self.waiting():
                 check(time.monotonic() < self.patience, "a step ends within ten minutes", silent=True)
-                return 0.1
+                return 0.02
             return self._next()
         except StopIteration:
             print("END 0", flush=True)
@@ -167,7 +167,7 @@ class Teller:
             print("DO", self.count, *step, flush=True)
         elif callable(step):
             self.waiting = step
-        return float(step) if isinstance(step, (int, float)) else 0.1
+        return float(step) if isinstance(step, (int, float)) else 0.02
 
 
 class Story:

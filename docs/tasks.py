@@ -26,8 +26,8 @@ from quick_start import Story, check  # noqa: E402
 
 Steps = Generator[Any, None, Any]
 COUNTED = ("click", "key", "type")
-REACH = 6
-"""How often a sidebar is scrolled on in search of a button."""
+SCROLLS = ((8, 5), (8, 5), (60, 4), (8, 5), (8, 5), (8, 5), (8, 5))
+"""How a sidebar is scrolled in search of a button: so many notches, with the wheel's button down (5) or up (4)."""
 
 
 def main() -> int:
@@ -82,29 +82,31 @@ class Tasks(Story):
         yield command
         yield 0.6
 
-    def press_button(self, kind: str, wanted: str, part: str = "UI") -> Steps:
+    def press_button(self, kind: str, wanted: str, part: str = "UI", share: float = 0.75) -> Steps:
         """Find a button and click it."""
-        yield from self.do("click", *(yield from self.find(kind, wanted, part)))
+        yield from self.do("click", *(yield from self.find(kind, wanted, part, share)))
 
-    def find(self, kind: str, wanted: str, part: str = "UI") -> Steps:
+    def find(self, kind: str, wanted: str, part: str = "UI", share: float = 0.75) -> Steps:
         """Where a button is whose command or property has `wanted` in it, scrolling for it where it is out of sight."""
-        for attempt in range(REACH):
-            place = yield from self._scan(kind, wanted, part)
+        for scroll in SCROLLS:
+            place = yield from self._scan(kind, wanted, part, share)
             if place is not None:
                 return place
-            yield ("scroll", *self.sidebar(kind), *((60, 4) if attempt == 0 else (8, 5)))
+            yield ("scroll", *self.sidebar(kind), *scroll)
             yield 1.0
         check(False, f"{wanted} is found in {kind}")
         return None
 
-    def _scan(self, kind: str, wanted: str, part: str) -> Steps:
+    def _scan(self, kind: str, wanted: str, part: str = "UI", share: float = 0.75, below: int = 0, rows: int = 100) -> Steps:
+        """Look down a column of a region, or some rows of it below a place on the screen."""
         region = self.region(kind, part)
-        for share in (0.75, 0.35, 0.795) if part == "UI" else (0.95, 0.85, 0.75):
-            for height in range(region.height - 8, 4, -14):
-                place = self.on_screen(region, region.width * share, height)
-                yield ("glide", *place)
-                if re.search(wanted, self.under(kind, part)):
-                    return place
+        for height in range(region.height - 8, 4, -14):
+            place = self.on_screen(region, region.width * share, height)
+            if not below < place[1] < below + 20 * rows:
+                continue
+            yield ("glide", *place)
+            if re.search(wanted, self.under(kind, part)):
+                return place
         return None
 
     def under(self, kind: str, part: str) -> str:
@@ -122,11 +124,11 @@ class Tasks(Story):
     def open_panel(self, kind: str, above: str, wanted: str) -> Steps:
         """Click the header of a closed panel: it is some rows below a button, and `wanted` is in it."""
         x, y = yield from self.find(kind, above)
-        for rows in (1.5, 2.0, 2.5, 3.5, 4.0, 4.5):
+        for rows in (1.55, 2.6, 3.6, 4.6):
             place = x - 60, round(y + rows * 20)
             yield ("click", *place)
             yield 0.8
-            found = yield from self._scan(kind, wanted, "UI")
+            found = yield from self._scan(kind, wanted, below=place[1], rows=14)
             if found is not None:
                 self.clicks += 1
                 return
@@ -200,7 +202,7 @@ class Tasks(Story):
         takes = [collection for collection in bpy.data.collections if "facelift_actor" in collection]
         check(len(takes) == 2, f"{len(takes)} actors are found")
         other = next(collection for collection in takes if collection != self.collection())
-        x, y = yield from self.find("CLIP_EDITOR", re.escape(f'["{other.name}"].hide_viewport'))
+        x, y = yield from self.find("CLIP_EDITOR", re.escape(f'["{other.name}"].hide_viewport'), share=0.795)
         yield from self.do("click", x - 90, y)
         check(self.collection() == other, f"a click on the picture of {other.name} chooses it")
 
@@ -282,7 +284,7 @@ class Tasks(Story):
         for kind, ending in (("export_fbx", "fbx"), ("export_livelink", "csv")):
             yield from self.press_button("VIEW_3D", kind)
             yield 2.0
-            yield from self.press_button("FILE_BROWSER", r"file\.execute", "EXECUTE")
+            yield from self.press_button("FILE_BROWSER", r"file\.execute", "EXECUTE", 0.93)
             yield 2.0
             yield from self.worked()
             made = list(self.saved.parent.glob(f"*.{ending}"))
