@@ -32,6 +32,8 @@ _SLIDE = 0.1
 _CLUSTERS = 12
 _OPEN = 2.0
 """Doubt about the inverse focal length, in units of itself, that leaves the say to the motion."""
+_NEAR_TAILS = 2.5
+"""How seldom the perspective that is told otherwise is far off: half of one more than Student's degrees of freedom."""
 _TOLD = 0.6
 """The share of the prior's doubt below which the motion is said to have told the focal length."""
 _MODEL, _TURN = 2.0, 0.15
@@ -48,13 +50,15 @@ _LEFTOVER = 0.0007
 class Prior:
     """Belief about the focal length before the motion is looked at: pixels, standard deviation of its logarithm, and whose.
 
-    feigned: how far the perspective in the landmarks may be made up, in units of this focal length's.
+    feigned: how far the perspective in the landmarks may be made up, in units of this focal length's. near: the perspective as
+    something else than their motion tells it, and its doubt, in the same units.
     """
 
     focal: float
     doubt: float
     source: str
     feigned: float = 0.0
+    near: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -364,17 +368,20 @@ def turning(pose: Pose) -> float:
 
 
 def _settled(state: _State, prior: Prior, turn: float) -> Focal:
-    """Motion and prior together, on a grid of focal lengths: mean of the logarithm and 90 % interval."""
+    """Motion and prior together, on a grid of focal lengths: the middle of the belief and its 90 % interval."""
     logarithm = np.linspace(-2.5, 2.5, 2001)
     variance = state.variance * (_MODEL + (_TURN / max(turn, 1e-3)) ** 4) + prior.feigned**2
     score = -0.5 * (np.exp(-logarithm) - state.strength) ** 2 / variance - 0.5 * (logarithm / prior.doubt) ** 2
+    if prior.near is not None:
+        strength, doubt = prior.near
+        score -= _NEAR_TAILS * np.log1p((np.exp(-logarithm) - strength) ** 2 / (2.0 * _NEAR_TAILS * doubt**2))
     share = np.exp(score - score.max())
     share /= share.sum()
-    low, high = np.interp([0.05, 0.95], np.cumsum(share), logarithm)
+    low, middle, high = np.interp([0.05, 0.5, 0.95], np.cumsum(share), logarithm)
     mean = float(share @ logarithm)
     doubt = float(np.sqrt(share @ (logarithm - mean) ** 2))
     told = doubt < _TOLD * prior.doubt and prior.source == "prior"
-    value, interval = prior.focal * np.exp(mean), (float(prior.focal * np.exp(low)), float(prior.focal * np.exp(high)))
+    value, interval = prior.focal * np.exp(middle), (float(prior.focal * np.exp(low)), float(prior.focal * np.exp(high)))
     return Focal(float(value), interval, "solved" if told else prior.source)
 
 

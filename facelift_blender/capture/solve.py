@@ -44,7 +44,11 @@ told, and three quarters after a second look.
 """
 _MEASURED = 40
 """Landmarks measured in the picture too, whatever lens was told, from which on those alone are asked for the focal length."""
-_USUAL_LENS, _LENS_DOUBT, _METADATA_DOUBT = 42.0, 0.5, 0.05
+_NEARNESS_DOUBT, _UNTOLD = 0.4, 2.5
+"""1 / metres by which the nearness that an actor's face tells is off (`models.training.habits_fit` prints it), and the doubt about the
+landmarks' own perspective beside it, as above.
+"""
+_USUAL_LENS, _LENS_DOUBT, _METADATA_DOUBT = 42.0, 0.6, 0.05
 """The lens expected when nothing is known, in 35 mm equivalents, and the doubts about it and about metadata (of the logarithm)."""
 
 
@@ -264,6 +268,15 @@ def _is_face(shape: Array) -> bool:
     return bool(spread[1] > 0.02 * spread[0] > 0)
 
 
+def _nearness(raw: Observations, found: NDArray[np.int64], focal: float) -> tuple[float, float] | None:
+    """The focal length as the face's own perspective tells it, as a multiple of the inverse of one in pixels, and its doubt."""
+    found = found[np.isfinite(raw.nearness[found])] if len(raw.nearness) else found[:0]
+    if not len(found):
+        return None
+    times = np.linalg.norm(gathered(raw.translations, found), axis=1) * focal / raw.assumed_focal
+    return float(np.median(raw.nearness[found] * times)), _NEARNESS_DOUBT * float(np.median(times))
+
+
 def _prior(clip: Clip, settings: SolveSettings) -> Prior:
     """What is believed of the focal length before the motion is looked at."""
     if settings.focal_mm is not None:
@@ -411,7 +424,8 @@ def _estimate(raw: Observations, lens: Lens, guide: _Guide, prior: Prior) -> tup
     apart = (sight.shapes - guide.mean).reshape(len(keys), -1)
     modes = (guide.components * guide.deviations * _MODE_DOUBT).reshape(*guide.mean.shape, -1)
     points = guide.mean + (apart @ guide.components @ guide.components.T).reshape(sight.shapes.shape)
-    prior = replace(prior, feigned=_FEIGNED if told.any() else 0.0)
+    near = _nearness(raw, found, prior.focal)
+    prior = replace(prior, feigned=_UNTOLD if near is not None else _FEIGNED if told.any() else 0.0, near=near)
     estimate = estimate_clip(sight.pixels, sight.white, points, modes, sight.pose, prior, turning(pose), telling)
     return estimate, guide.neutral + estimate.offset
 

@@ -37,9 +37,11 @@ _SHAPES = {
     "frames": "T", "times": "T", "valid": "T", "focal": "T", "camera_poses": "T44", "rotations": "T33", "translations": "T3",
     "neutral": "N3", "landmarks": "TN3", "covariances": "TN22", "confidence": "TN", "weights": "TK", "observable": "K", "residuals": "T",
     "raw.frames": "T", "raw.found": "T", "raw.landmarks_2d": "TN2", "raw.covariances": "TN22", "raw.landmarks_3d": "TN3",
-    "raw.rotations": "T33", "raw.translations": "T3", "raw.scores": "T",
+    "raw.rotations": "T33", "raw.translations": "T3", "raw.scores": "T", "raw.nearness": "T",
 }  # fmt: skip
 """Every array of the file: T frames, N landmarks, K weights."""
+_LATER = ("raw.nearness",)
+"""What files of before do not have, and takes need not."""
 
 _ALWAYS_FINITE = ("times", "focal", "camera_poses", "neutral", "confidence")
 _FINITE_WHERE_VALID = ("rotations", "translations", "landmarks", "weights")
@@ -78,8 +80,9 @@ def load_take(path: Path) -> Take:
     try:
         with zipfile.ZipFile(path) as archive:
             header = _read_header(archive, path)
-            _check_shapes(_stored_shapes(archive, path), header, path)
-            arrays = {name: _read(archive, name) for name in _SHAPES}
+            shapes = _stored_shapes(archive, path)
+            _check_shapes(shapes, header, path)
+            arrays = {name: _read(archive, name) for name in shapes}
     except FileNotFoundError as error:
         raise FaceLiftError(f"There is no take at {path}.") from error
     except OSError as error:
@@ -130,7 +133,8 @@ def _arrays(take: Take) -> dict[str, Array]:
     def owner(name: str) -> Take | Observations | Lens:
         return take.raw if name.startswith("raw.") else take.lens if name == "focal" else take
 
-    return {name: np.asarray(getattr(owner(name), name.removeprefix("raw."))) for name in _SHAPES}
+    arrays = {name: np.asarray(getattr(owner(name), name.removeprefix("raw."))) for name in _SHAPES}
+    return {name: array for name, array in arrays.items() if name not in _LATER or len(array)}
 
 
 def _header(take: Take) -> dict[str, Any]:
@@ -155,7 +159,10 @@ def _read_header(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
 def _stored_shapes(archive: zipfile.ZipFile, path: Path) -> dict[str, tuple[int, ...]]:
     """Shapes as the file's own array headers tell them, before anything is allocated."""
     shapes: dict[str, tuple[int, ...]] = {}
+    there = archive.namelist()
     for name in _SHAPES:
+        if name in _LATER and name + ".npy" not in there:
+            continue
         with archive.open(name + ".npy") as file:
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -171,8 +178,8 @@ def _check_shapes(shapes: Mapping[str, tuple[int, ...]], header: Mapping[str, An
     if not (0 <= frames <= _MOST_FRAMES and 0 < landmarks <= _MOST_LANDMARKS):
         raise FaceLiftError(f"The take {path} claims {frames} frames of {landmarks} landmarks, which cannot be; track the footage again.")
     sizes = {"T": frames, "N": landmarks, "K": _WEIGHTS}
-    for name, letters in _SHAPES.items():
-        wanted = tuple(sizes[letter] if letter in sizes else int(letter) for letter in letters)
+    for name in shapes:
+        wanted = tuple(sizes[letter] if letter in sizes else int(letter) for letter in _SHAPES[name])
         if shapes[name] != wanted:
             raise FaceLiftError(f"The take {path} holds {name} of shape {shapes[name]} where {wanted} is due; track the footage again.")
 

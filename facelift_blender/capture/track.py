@@ -14,11 +14,12 @@ from time import perf_counter
 from .actors import Actor
 from .apart import probe_apart
 from .footage import read_frames
+from .habits import habits_of
 from .mirrored import Mirrored
 from .provenance import describe
 from .solve import SolveSettings, solve
 from .tracker import Detect, Regress, Tracker
-from .types import Clip, FaceLiftError, Image, Take
+from .types import Clip, FaceLiftError, Image, Observations, Take
 
 FEW_FRAMES = 12
 """Fewer tell neither the lens nor the resting face."""
@@ -234,11 +235,18 @@ def _solve_all(
         told = [*warnings, *_doubts(name, actor)]
         models = (tracker.detect, tracker.regress, *filter(None, [getattr(tracker.regress, "look", None)]))
         provenance = describe(tracker.clip, settings, models, tracker.seconds, tracker.read, len(actor.estimates), told)
-        take = solve(actor.observations(tracker.focal), tracker.clip, settings.solve, name, provenance)
+        take = solve(_observations(actor, tracker), tracker.clip, settings.solve, name, provenance)
         milliseconds = {**provenance["milliseconds"], **take.provenance.get("solve_ms", {})}
         takes.append(replace(take, provenance={**take.provenance, "milliseconds": milliseconds}))
     yield Progress(len(takes), len(chosen), "solve", perf_counter() - started)
     return takes
+
+
+def _observations(actor: Actor, tracker: Tracker) -> Observations:
+    """What was seen of an actor, without what these networks are known to get wrong."""
+    raw, look = actor.observations(tracker.focal), getattr(tracker.regress, "look", None)
+    habits = habits_of(tracker.regress.sha256, look.sha256) if look is not None else None
+    return raw if habits is None else habits.without(raw, (tracker.clip.width / 2, tracker.clip.height / 2))
 
 
 def _doubts(name: str, actor: Actor) -> list[str]:

@@ -96,6 +96,8 @@ class Observations:
     landmarks_3d: (T, N, 3) canonical, metres, in the mean face's scale.
     rotations: (T, 3, 3) and translations: (T, 3) canonical to camera, under `assumed_focal` pixels.
     scores: (T,) 0 to 1, that this is a face.
+    nearness: (T,) 1 / metres, in the mean face's scale, what the face's own perspective tells of its distance, whatever focal
+    length was assumed; NaN or empty where that is not known.
     """
 
     frames: NDArray[np.int64]
@@ -107,6 +109,7 @@ class Observations:
     translations: Array
     scores: Array
     assumed_focal: float
+    nearness: Array = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)

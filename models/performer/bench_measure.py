@@ -19,6 +19,7 @@ from facelift_blender.capture.types import Array, Clip, Observations, Take
 from facelift_blender.rigs import arkit
 
 from .bench_cases import Case
+from .bench_placed import placed_figures
 from .bench_plate import OnPlate
 from .compare import compare, turning_errors
 from .truth import Truth
@@ -82,7 +83,7 @@ def measure(raw: Observations, truth: Truth, case: Case, mesh: Observations | No
     return {
         **{name: figure.value for name, figure in figures.items()}, "interval": 100 * (high / low - 1.0),
         "told": float(take.lens.focal_source == "solved"), "ms": 1e3 * seconds / len(truth),
-        **{f"given: {name}": told[name].value for name in _POSE}, **turning_figures(given, truth),
+        **{f"given: {name}": told[name].value for name in _POSE}, **turning_figures(given, truth), **placed_figures(given, truth),
         "raw rotation": told["head rotation"].raw, "raw plate": figures["on the plate"].raw,
         "raw jitter": figures["jitter on the plate"].raw, **events(take, truth), **kept_events(take, truth),
         **{f"pnp: {name}": value for name, value in pnp_figures(raw, take, truth).items()},

@@ -17,7 +17,7 @@ from facelift_blender.capture.solve import SolveSettings
 from facelift_blender.capture.types import Distortion, Observations
 from facelift_blender.capture.weights import model_path, sha256_of
 
-MODELS: Final = ("facelift", "second_look", "detector")
+MODELS: Final = ("facelift", "second_look", "detector", "habits")
 
 
 def tracked_observations(path: Path, folder: Path, distortion: Distortion = Distortion(), most: int = 10_000) -> Observations:

@@ -21,7 +21,8 @@ TABLES: Final = {
     "lens and head": (
         ("focal length", "focal %", 9, 1), ("interval", "+-90", 7, 0), ("focal interval holds it", "in", 4, 0),
         ("given: head rotation", "turn", 7, 2), ("rotation bias", "bias", 6, 2), ("pitch bias", "pitch", 7, 2),
-        ("rotation varying", "varying", 9, 2), ("raw rotation", "raw", 6, 2), ("given: depth, given the focal", "depth", 7, 2),
+        ("rotation varying", "varying", 9, 2),
+        ("placed rotation", "placed", 8, 2), ("slip", "slip %", 8, 2), ("raw rotation", "raw", 6, 2), ("given: depth, given the focal", "depth", 7, 2),
         ("pnp: head rotation", "| pnp turn", 11, 2), ("pnp: depth, its own focal", "depth", 7, 1),
         ("mesh pnp: head rotation", "| net turn", 11, 2), ("mesh pnp: depth, its own focal", "depth", 7, 1),
     ),
@@ -104,6 +105,8 @@ BARS: Final = (
     Bar("focal error where the head turns within 1 m, median %", _focal, highest=2.0),
     Bar("90 % interval holds the focal length, % of the clips", _inside, 85.0, 95.0),
     Bar("head rotation, degrees RMS", _of("given: head rotation"), highest=1.0),
+    Bar("  the same, the true head placed once by the picture", _of("placed rotation"), highest=1.0),
+    Bar("  what that head then slips, % of the face's width", _of("slip"), highest=0.6),
     Bar("depth given the focal length, %", _of("given: depth, given the focal"), highest=3.0),
     Bar("inner face, mm RMS", _of("inner face"), highest=2.5),
     Bar("on the plate, % of the face's width", _of("on the plate"), highest=0.6),

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from facelift_blender.capture.crops import Box, box_of_landmarks
+from facelift_blender.capture.habits import habits_of
 from facelift_blender.capture.landmarks import Estimate, Regressor
 from facelift_blender.capture.second_look import LookingTwice, SecondLook
 from facelift_blender.capture.solve import SolveSettings, solve
@@ -33,7 +34,17 @@ def seeds(folder: Path) -> list[int]:
 
 
 def observe(seed: int, folder: Path, look: LookingTwice) -> tuple[Take, Truth]:
-    """The take of a character's stills, one a frame, and their truth."""
+    """The take of a character's stills, one a frame, as the extension's tracker would have it, and their truth."""
+    raw, truth, _, whole = seen(seed, folder, look)
+    habits = habits_of(look.sha256, look.look.sha256)
+    raw = raw if habits is None else habits.without(raw, (whole / 2, whole / 2))
+    return solve(raw, Clip(f"{seed}", whole, whole, 24.0, len(truth)), SolveSettings(smoothing=0.0)), truth
+
+
+def seen(seed: int, folder: Path, look: LookingTwice) -> tuple[Observations, Truth, Array, int]:
+    """What the networks say of a character's stills, one a frame; the truth, where its landmarks are seen (T, N, 2), and how wide the
+    picture is, in pixels.
+    """
     told = folder / f"{seed}_truth.json.gz"
     truth, width = load_truth(told), json.loads(gzip.decompress(told.read_bytes()))["about"]["width"]
     random = np.random.default_rng([seed, 22])
@@ -42,11 +53,11 @@ def observe(seed: int, folder: Path, look: LookingTwice) -> tuple[Take, Truth]:
     scale, whole = size / truth.shot.width, 2 * round(width * scale / 2)
     focal = USUAL_FOCAL * whole
     estimates = [
-        look(image, [_box(truth.pixels[row] * scale, random)], focal)[0]
+        look(image, [jittered(box_of_landmarks(truth.pixels[row] * scale), random, _JITTER)], focal)[0]
         for row, image in enumerate(_stills(seed, folder, len(truth), size, random))
     ]
-    clip = Clip(f"{seed}", whole, whole, 24.0, len(truth))
-    return solve(_observations(estimates, focal, (whole - size) / 2), clip, SolveSettings(smoothing=0.0)), truth
+    margin = (whole - size) / 2
+    return observations(estimates, focal, margin), truth, truth.pixels * scale + margin, whole
 
 
 def _stills(seed: int, folder: Path, count: int, size: int, random: np.random.Generator) -> Iterator[Image]:
@@ -58,15 +69,15 @@ def _stills(seed: int, folder: Path, count: int, size: int, random: np.random.Ge
         yield cv2.cvtColor(cv2.imdecode(kept, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-def _box(pixels: Array, random: np.random.Generator) -> Box:
-    """As the last frame's landmarks would have it."""
-    x, y, w, h = box_of_landmarks(pixels)
-    dx, dy, grown = random.normal(0.0, _JITTER, 3)
+def jittered(box: Box, random: np.random.Generator, jitter: float) -> Box:
+    """A box as the last frame's landmarks would have it."""
+    x, y, w, h = box
+    dx, dy, grown = random.normal(0.0, jitter, 3)
     side = np.exp(grown)
     return (x + dx * w + (1 - side) * w / 2, y + dy * h + (1 - side) * h / 2, w * side, h * side)
 
 
-def _observations(estimates: list[Estimate], focal: float, margin: float) -> Observations:
+def observations(estimates: list[Estimate], focal: float, margin: float) -> Observations:
     """Of a window in the middle of a picture that is wider by a margin on each side."""
     names = ("covariances", "landmarks_3d", "translations", "rotations", "scores")
     parts = {

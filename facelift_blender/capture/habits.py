@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What these networks are wont to get wrong, taken out of what they say.
+
+Heads whose every point is known were shown to the networks, and what they said of them was laid beside the truth: where a landmark
+is drawn to in a view, how much of a move is lost, which face and which turn of the head the regressor makes of it. One linear map
+tells all of that from the view, the canonical shape, and how far the second look moved the landmarks from the first's projection.
+A second map tells how near the face is. The regressor shows the perspective of the lens that it was told; but it is not at ease
+with a wrong one, and the face that it then makes, and where the second look contradicts it, tell of the true one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .head_pose import pose_from, reproject, rotation_matrix
+from .roomy import roomy_copy, windows
+from .types import Array, Observations
+from .weights import model_path, sha256_of
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What the networks said of F frames, free of where and how large the face stands in the picture.
+
+    views: (F, 3) canonical, unit, from the head to the camera. shapes: (F, N, 3) canonical landmarks. rests: (F, N, 2) metres by
+    which landmarks lie off the projection of that shape, along `axes` (F, 2, 2), whose columns are the head's right and up in the
+    picture. scales: (F,) pixels a metre. nearness: (F,) 1 / metres of the distance that was assumed.
+    """
+
+    views: Array
+    shapes: Array
+    rests: Array
+    axes: Array
+    scales: Array
+    nearness: Array
+
+    @staticmethod
+    def of(raw: Observations, center: tuple[float, float], rows: NDArray[np.int64]) -> Sighting:
+        """Of some rows, all of them found."""
+        rotations, translations, shapes = raw.rotations[rows], raw.translations[rows], raw.landmarks_3d[rows]
+        pose = pose_from(rotations, translations, raw.assumed_focal)
+        up = rotations[:, :2, 1] / np.linalg.norm(rotations[:, :2, 1], axis=1, keepdims=True)
+        axes = np.stack([np.stack([-up[:, 1], up[:, 0]], axis=1), up], axis=2)
+        off = raw.landmarks_2d[rows] - reproject(shapes, pose, 1.0 / raw.assumed_focal) - np.array(center)
+        distance = np.linalg.norm(translations, axis=1)
+        views = np.einsum("tji,tj->ti", rotations, -translations / distance[:, None])
+        return Sighting(views, shapes, off / pose.scales[:, None, None] @ axes, axes, pose.scales, 1.0 / distance)
+
+
+@dataclass(frozen=True)
+class Habits:
+    """shape, shape_axes: (3 N,), (3 N, A) and rest, rest_axes: (2 N,), (2 N, B): middles and main components of shapes and rests.
+    matrix: (D, 5 N + 3), what is `described` to corrections: of the landmarks in the picture (metres along the head's axes), of the
+    shape (metres), of the rotation (a vector, radians, canonical). nearness: (D + 1,), what is described, and the nearness that was
+    assumed, to the true one.
+    """
+
+    shape: Array
+    shape_axes: Array
+    rest: Array
+    rest_axes: Array
+    matrix: Array
+    nearness: Array
+
+    def described(self, sighting: Sighting) -> Array:
+        """(F, D): a constant, the view and its squares, and what shape and rest are made of."""
+        x, y = sighting.views[:, 0], sighting.views[:, 1]
+        view = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
+        count = len(x)
+        shapes = (sighting.shapes.reshape(count, -1) - self.shape) @ self.shape_axes
+        rests = (sighting.rests.reshape(count, -1) - self.rest) @ self.rest_axes
+        return np.concatenate([view, shapes, rests], axis=1)
+
+    def without(self, raw: Observations, center: tuple[float, float]) -> Observations:
+        """The observations without these habits, and how near the face seems; frames without a face stay as they are."""
+        parts = {name: roomy_copy(getattr(raw, name)) for name in ("landmarks_2d", "landmarks_3d", "rotations")}
+        nearness = np.full(len(raw.frames), np.nan)
+        for window in windows(len(raw.frames)):
+            rows = np.flatnonzero(raw.found[window]) + window.start
+            if len(rows):
+                self._take_out(raw, center, rows, parts, nearness)
+        return replace(raw, **parts, nearness=nearness)
+
+    def _take_out(
+        self, raw: Observations, center: tuple[float, float], rows: NDArray[np.int64], parts: dict[str, Array], nearness: Array
+    ) -> None:
+        sighting = Sighting.of(raw, center, rows)
+        told, count = self.described(sighting), raw.landmarks_2d.shape[1]
+        seen, shape, turn = np.split(told @ self.matrix, [2 * count, 5 * count], axis=1)
+        parts["landmarks_2d"][rows] += sighting.scales[:, None, None] * (seen.reshape(-1, count, 2) @ np.swapaxes(sighting.axes, 1, 2))
+        parts["landmarks_3d"][rows] += shape.reshape(-1, count, 3)
+        parts["rotations"][rows] = raw.rotations[rows] @ rotation_matrix(turn)
+        nearness[rows] = np.concatenate([told, sighting.nearness[:, None]], axis=1) @ self.nearness
+
+
+def habits_of(regressor: str, look: str) -> Habits | None:
+    """The habits of networks with such hashes of their weights: the extension's own are known, others' are not."""
+    own = tuple(sha256_of(model_path(name)) for name in ("facelift", "second_look"))
+    return load_habits() if (regressor, look) == own else None
+
+
+@lru_cache(maxsize=1)
+def load_habits() -> Habits:
+    """What the extension ships (`models.training.habits_fit`). Raises FaceLiftError if it is missing or altered."""
+    with np.load(model_path("habits"), allow_pickle=False) as file:
+        return Habits(*(file[part.name].astype(float) for part in fields(Habits)))
