@@ -124,7 +124,12 @@ class Tasks(Story):
     def open_panel(self, kind: str, above: str, wanted: str) -> Steps:
         """Click the header of a closed panel: it is some rows below a button, and `wanted` is in it."""
         x, y = yield from self.find(kind, above)
-        for rows in (1.55, 2.6, 3.6, 4.6):
+        region = self.region(kind, "UI")
+        if y > self.on_screen(region, 0, region.height * 0.5)[1]:
+            yield ("scroll", *self.sidebar(kind), 8, 5)
+            yield 1.0
+            x, y = yield from self._scan(kind, above)
+        for rows in (1.7, 2.7, 3.7, 4.7):
             place = x - 60, round(y + rows * 20)
             yield ("click", *place)
             yield 0.8

@@ -64,6 +64,10 @@ def rate_parts(fps: float) -> tuple[int, float]:
 
 
 def show_frame(scene: bpy.types.Scene, frame: int) -> None:
-    """Go to a frame at once, in the Movie Clip Editors too, which follow the property and not `frame_set`."""
+    """Go to a frame at once, in the Movie Clip Editors too, which follow the property and not `frame_set`; it costs another look at
+    the whole scene, so the frame that is shown already is only looked at anew.
+    """
+    moves = scene.frame_current != frame
     scene.frame_set(frame)
-    scene.frame_current = frame
+    if moves:
+        scene.frame_current = frame
