@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -35,17 +36,22 @@ class FaceCrop:
     focal: float
     size: int
 
+    @cached_property
+    def inverse(self) -> Array:
+        """(3, 3) crop pixels to the picture's."""
+        return np.linalg.inv(self.homography)
+
     def to_crop(self, points: Array) -> Array:
         """(..., 2) pixels of the picture -> of the crop."""
         return _apply(self.homography, points)
 
     def to_picture(self, points: Array) -> Array:
         """(..., 2) pixels of the crop -> of the picture."""
-        return _apply(np.linalg.inv(self.homography), points)
+        return _apply(self.inverse, points)
 
     def jacobian(self, points: Array) -> Array:
         """(N, 2, 2) derivative of `to_picture` at crop points (N, 2): carries covariances over."""
-        inverse = np.linalg.inv(self.homography)
+        inverse = self.inverse
         rows = points @ inverse[:, :2].T + inverse[:, 2]
         picture = rows[:, :2] / rows[:, 2:]
         return (inverse[None, :2, :2] - picture[:, :, None] * inverse[None, 2:, :2]) / rows[:, 2, None, None]
@@ -59,8 +65,8 @@ def _apply(homography: Array, points: Array) -> Array:
 def turn_towards(ray: Array) -> Array:
     """(3, 3) the smallest rotation that brings the direction `ray` (3,) onto the optical axis."""
     forward = ray / np.linalg.norm(ray)
-    axis = np.cross(forward, [0.0, 0.0, 1.0])
-    skew = np.array([[0.0, -axis[2], axis[1]], [axis[2], 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
+    x, y, _ = forward
+    skew = np.array([[0.0, 0.0, -x], [0.0, 0.0, -y], [x, y, 0.0]])  # of its product with the optical axis
     return np.eye(3) + skew + skew @ skew / (1.0 + forward[2])
 
 

@@ -74,10 +74,10 @@ class Regressor:
     def _cut(self, image: Image, crop: FaceCrop) -> Image:
         """(S, S, 3) RGB; a face much larger than the crop is first shrunk by whole factors, so that it does not alias."""
         step = int(1.0 / max(abs(np.linalg.det(crop.homography[:2, :2])) ** 0.5, 1e-6) / 1.5)
-        shrink = np.eye(3)
+        matrix = crop.homography
         if step > 1:
             image, shrink = shrunk_window(image, crop.to_picture(crop.size * _CORNERS), step)
-        matrix = crop.homography @ np.linalg.inv(shrink)
+            matrix = matrix @ np.linalg.inv(shrink)
         return cv2.warpPerspective(image, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
     def _estimate(self, crop: FaceCrop, landmarks: Array, cholesky: Array, rotation: Array, translation: Array, score: Array) -> Estimate:
