@@ -25,7 +25,7 @@ from models.training import paths
 from .performance import PIVOT, Performance, Shot, draw_performance
 
 FOLDER, TURNING = paths.RUNS / "exercises", paths.RUNS / "turning"
-FIRST, COUNT, STILLS, SIZE = 300, 24, 36, 256
+FIRST, COUNT, STILLS, SIZE = 300, 46, 36, 256
 """Seeds of the characters, none of which the clips for measuring have; stills of each, and their pixels."""
 FIRST_TURNING, COUNT_TURNING = 400, 3
 _LENSES: Final = (24.0, 35.0, 50.0, 85.0, 135.0)
