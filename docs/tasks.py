@@ -134,6 +134,10 @@ class Tasks(Story):
             yield ("click", *place)
             yield 0.8
             found = yield from self._scan(kind, wanted, below=place[1], rows=14)
+            if found is None:  # what opened may lie below the window's edge
+                yield ("scroll", *self.sidebar(kind), 8, 5)
+                yield 1.0
+                found = yield from self._scan(kind, wanted)
             if found is not None:
                 self.clicks += 1
                 return
