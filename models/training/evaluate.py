@@ -17,12 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
+from facelift_blender.capture.habits import habits_of
 from facelift_blender.capture.landmarks import Box, Estimate, Regressor, box_of_landmarks
 from facelift_blender.capture.second_look import SecondLook
 from facelift_blender.capture.types import Array, Image
 
 from . import labeller as labelling
 from . import measures, paths
+from .expression_samples import observations
 from .heads import FACE, Camera, FaceModel
 from .label_map import LabelMap
 from .labels import HandLabelled, labelled68, read_image
@@ -239,12 +241,20 @@ def table(regressor: Regressor, name: str) -> list[Row]:
     labeller = labelling.Labeller(name)
     second = SecondLook(threads=2)
 
-    def twice(image: Image, box: Box) -> Array:
-        return second(image, [estimate(regressor, image, box, portrait_focal(image))])[0].landmarks_2d
+    habits = habits_of(regressor.sha256, second.sha256)
+
+    def twice(image: Image, box: Box) -> Estimate:
+        return second(image, [estimate(regressor, image, box, portrait_focal(image))])[0]
+
+    def tracked(image: Image, box: Box) -> Array:
+        height, width = image.shape[:2]
+        told = observations([twice(image, box)], portrait_focal(image), 0.0)
+        return (habits.without(told, (width / 2, height / 2)) if habits else told).landmarks_2d[0]
 
     rivals: dict[str, Points] = {
         "model": lambda image, box: estimate(regressor, image, box, portrait_focal(image)).landmarks_2d,
-        "model with its second look": twice,
+        "model with its second look": lambda image, box: twice(image, box).landmarks_2d,
+        "the same without their habits": tracked,
         "labeller": lambda image, box: labeller(image, box).points,
         "face mesh with the labeller's map": FaceMesh(labeller.map),
         "face mesh, nearest vertices": FaceMesh(),
