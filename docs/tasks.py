@@ -25,7 +25,7 @@ import quick_start  # noqa: E402
 from quick_start import Story, check  # noqa: E402
 
 Steps = Generator[Any, None, Any]
-COUNTED = ("click", "key", "type")
+COUNTED = ("click", "drag", "key", "type")
 SCROLLS = ((8, 5), (8, 5), (60, 4), (8, 5), (8, 5), (8, 5), (8, 5))
 """How a sidebar is scrolled in search of a button: so many notches, with the wheel's button down (5) or up (4)."""
 
@@ -219,7 +219,7 @@ class Tasks(Story):
         before = self.take().provenance["smoothing"]["mouth"]
         yield from self.open_panel("CLIP_EDITOR", "look_through_camera", r"facelift\.mouth")
         x, y = yield from self.find("CLIP_EDITOR", r"facelift\.mouth")
-        yield from self.do("click", x + 40, y)
+        yield from self.do("drag", x, y, -20, 0)
         yield from self.worked()
         check(self.take().provenance["smoothing"]["mouth"] != before, "the mouth is smoothed anew without tracking")
 
