@@ -48,7 +48,7 @@ def _kept(path: Path, make: Callable[[], Observations]) -> Observations:
             np.savez(file, **{field.name: getattr(raw, field.name) for field in fields(Observations)})
         os.replace(part, path)
     with np.load(path, allow_pickle=False) as file:
-        told = {field.name: file[field.name] for field in fields(Observations)}
+        told = {field.name: file[field.name] for field in fields(Observations) if field.name in file}
     return Observations(**{**told, "assumed_focal": float(told["assumed_focal"])})
 
 

@@ -79,7 +79,9 @@ def test_it_leaves_when_nobody_asks(helped: Assistant, take_file: Path, monkeypa
 
 
 def test_a_wish_to_stop_reaches_it(helped: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = """import sys; words = [sys.stdin.readline(), sys.stdin.readline()]; print('facelift {"answer": {"word": "%s"}}' % words[1].strip())"""
+    code = """import sys
+words = [sys.stdin.readline(), sys.stdin.readline()]
+print('facelift {"answer": {"word": "%s"}}' % words[1].strip())"""
     monkeypatch.setattr("facelift_blender.capture.helper._CODE", code)
     assert helped.ask(WRITE, {}, should_stop=lambda: True) == {"word": "stop"}
 
