@@ -75,8 +75,9 @@ def reckon(order: Order) -> Reckoned:
     folder, solved_file = Path(order.folder), Path(order.solved)
     solved, wanted = _take(solved_file), Adjustments.of(order.adjustments)
     if order.corrections is not None:
-        solved = (recorrected if order.again else refine)(solved, order.corrections)
-        solved_file = keep_take(solved, folder)
+        corrected = (recorrected if order.again else refine)(solved, order.corrections)
+        solved_file = solved_file if corrected is solved else keep_take(corrected, folder)
+        solved = corrected
     if order.again and wanted.rest is not None and wanted.rest not in solved.frames[solved.valid]:
         wanted = replace(wanted, rest=None)
     take = adjust(solved, wanted)

@@ -20,7 +20,7 @@ from facelift_blender.scene.head import landmarks_now
 from facelift_blender.scene.ownership import member
 from facelift_blender.scene.sight import Viewer
 from facelift_blender.scene.storage import take_of
-from facelift_blender.ui import keymaps, overlay, preferences, presets, translations
+from facelift_blender.ui import german_tips, keymaps, overlay, preferences, presets, translations
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
@@ -128,7 +128,8 @@ def test_every_translated_word_is_one_that_is_shown_and_keeps_its_gaps() -> None
     source = "".join(path.read_text() for path in folder.parent.rglob("*.py") if path.name != "translations.py")
     for words in translations.LANGUAGES.values():
         for english, other in words.items():
-            assert any(f'"{word}"' in source for word in (english, english.lower())), english
+            built = english in german_tips.TIPS  # from parts; that every tip has its German is another test's
+            assert built or any(f'"{word}"' in source for word in (english, english.lower())), english
             assert re.findall(r"{.*?}", english) == re.findall(r"{.*?}", other)
 
 
