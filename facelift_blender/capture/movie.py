@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,8 @@ SLOWEST, FASTEST, MOST_FRAMES = Fraction(1, 100), 10_000, 10_000_000
 
 MOST_PIXELS = 1 << 28
 """Of a picture: 16,384 by 16,384."""
+_STEPS = 65535
+"""Of linear light from black to white: twenty to the smallest step of 8-bit sRGB."""
 
 FOCAL_KEYS = ("com.apple.quicktime.camera.focal_length.35mm_equivalent", "com.android.camera.focal_length.35mm_equivalent")
 
@@ -293,5 +296,12 @@ def _tone_curve(transfer: int) -> Image:
 def encode_srgb(light: np.ndarray) -> Image:
     """Linear light, 1 for white, to 8-bit sRGB of the same shape."""
     clipped = np.clip(np.nan_to_num(light, posinf=1.0), 0.0, 1.0)
-    curve = np.where(clipped <= 0.0031308, clipped * 12.92, 1.055 * np.maximum(clipped, 0.0031308) ** (1 / 2.4) - 0.055)
+    return _srgb_table()[np.rint(clipped * _STEPS).astype(np.uint16)]
+
+
+@lru_cache(maxsize=1)
+def _srgb_table() -> Image:
+    """(_STEPS + 1,) of evenly spaced light: a large still has a hundred million values, and few different ones."""
+    light = np.arange(_STEPS + 1) / _STEPS
+    curve = np.where(light <= 0.0031308, light * 12.92, 1.055 * np.maximum(light, 0.0031308) ** (1 / 2.4) - 0.055)
     return np.rint(curve * 255).astype(np.uint8)

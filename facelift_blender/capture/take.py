@@ -30,8 +30,10 @@ VERSION = 2
 """2: corrections."""
 _MOST_FRAMES, _MOST_LANDMARKS, _WEIGHTS = 1_000_000, 10_000, 52
 _ROWS = 4096
-_WIDEST, _FARTHEST, _LONGEST_FALLOFF = 1 << 20, 1e6, 1000.0
-"""Pixels that a picture may be wide, pixels from the picture that a pin may lie at most, and frames over which a correction may fade."""
+_WIDEST, _SHORTEST, _FARTHEST, _LONGEST_FALLOFF = 1 << 20, 1e-3, 1e6, 1000.0
+"""Pixels that a picture may be wide, that a focal length is longer than, and from the picture that a pin may lie at most; frames over
+which a correction may fade.
+"""
 
 _SHAPES = {
     "frames": "T", "times": "T", "valid": "T", "focal": "T", "camera_poses": "T44", "rotations": "T33", "translations": "T3",
@@ -219,7 +221,8 @@ def _check_sizes(clip: Clip, lens: Lens, assumed_focal: float) -> None:
     check_distortion(lens.distortion)
     sides = (clip.width, clip.height, lens.width, lens.height)
     others = (clip.fps, clip.pixel_aspect, lens.pixel_aspect, lens.sensor_width, assumed_focal)
-    if not (1 <= min(sides) <= max(sides) <= _WIDEST and min(others) > 0):
+    seen = all(np.all(lens.focal[rows] > _SHORTEST) for rows in windows(len(lens.focal), _ROWS))
+    if not (1 <= min(sides) <= max(sides) <= _WIDEST and min(others) > 0 and seen):
         raise ValueError(f"{clip} through {lens}")
 
 

@@ -132,6 +132,14 @@ def test_missing_numbers(synthetic_take: Take, stored: Path) -> None:
         takes.save_take(replace(synthetic_take, neutral=neutral), stored)
 
 
+@pytest.mark.parametrize("focal", [0.0, -900.0, 5e-324])
+def test_focal_length_that_cannot_be(stored: Path, synthetic_take: Take, focal: float) -> None:
+    lengths = synthetic_take.lens.focal.copy()
+    lengths[0] = focal
+    with pytest.raises(FaceLiftError, match="cannot be read"):
+        takes.load_take(with_member(stored, "focal.npy", npy(lengths)))
+
+
 def test_place_that_cannot_be_written(synthetic_take: Take, tmp_path: Path) -> None:
     with pytest.raises(FaceLiftError, match="cannot be written"):
         takes.save_take(synthetic_take, tmp_path / "no such folder" / "take.npz")
