@@ -295,8 +295,8 @@ def _tone_curve(transfer: int) -> Image:
 
 def encode_srgb(light: np.ndarray) -> Image:
     """Linear light, 1 for white, to 8-bit sRGB of the same shape."""
-    clipped = np.clip(np.nan_to_num(light, posinf=1.0), 0.0, 1.0)
-    return _srgb_table()[np.rint(clipped * _STEPS).astype(np.uint16)]
+    shown = np.minimum(np.fmax(light, 0.0), 1.0)  # what is not a number is black
+    return _srgb_table()[(shown * _STEPS + 0.5).astype(np.uint16)]
 
 
 @lru_cache(maxsize=1)
