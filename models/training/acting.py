@@ -25,8 +25,8 @@ often lids move."""
 HIDES, CLOSES = 0.25, 0.35
 LID = 0.35
 """How far above and below the eye skin follows the lids, in widths of the eye."""
-BROW, TILT = 0.18, 0.1
-"""Deviations of a brow's height and of the difference between its ends, in widths of the eye."""
+BROW, TILT, BETWEEN = 0.18, 0.1, (-0.35, 0.1)
+"""Deviations of a brow's height and of the difference between its ends, and how far it goes up and down, in widths of the eye."""
 PULL, STRETCH, PART = 0.09, 0.1, 0.08
 """Deviations of a mouth corner's way and of its width (in widths of the mouth), and of the lips' parting."""
 APART = 0.05
@@ -89,7 +89,7 @@ def _eye(picture: Image, points: Array, trust: Array, random: np.random.Generato
     if shut:
         picture, here = shutting(picture, axes, here, shut, shut * random.uniform(0, 0.2))
     before = axes.outside(here)
-    here[_BROWS, 1] += random.normal(0, BROW) + random.normal(0, TILT) * here[_BROWS, 0]
+    here[_BROWS, 1] += np.clip(random.normal(0, BROW), *BETWEEN) + random.normal(0, TILT) * here[_BROWS, 0]
     after = axes.outside(here)
     return brought(picture, before, after, trust > 0), after, trust
 
