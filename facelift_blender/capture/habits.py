@@ -94,7 +94,12 @@ class Habits:
         parts["landmarks_2d"][rows] += sighting.scales[:, None, None] * (seen.reshape(-1, count, 2) @ np.swapaxes(sighting.axes, 1, 2))
         parts["landmarks_3d"][rows] += shape.reshape(-1, count, 3)
         parts["rotations"][rows] = raw.rotations[rows] @ rotation_matrix(turn)
-        nearness[rows] = np.concatenate([told, sighting.nearness[:, None]], axis=1) @ self.nearness
+        nearness[rows] = beside_assumed(told, sighting) @ self.nearness
+
+
+def beside_assumed(told: Array, sighting: Sighting) -> Array:
+    """(F, D + 1): what is described, and the nearness that was assumed."""
+    return np.concatenate([told, sighting.nearness[:, None]], axis=1)
 
 
 def habits_of(regressor: str, look: str) -> Habits | None:

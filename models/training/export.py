@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ import onnxruntime
 import torch
 from torch import Tensor
 
+from facelift_blender.capture.expression import Reading
+from facelift_blender.capture.habits import Habits
 from facelift_blender.capture.topology import NAMES
 from facelift_blender.capture.weights import sha256_of
 
@@ -99,6 +101,15 @@ def register(name: str, path: Path, license_text: str, source: str) -> None:
     entries = json.loads(listing.read_text()) if listing.exists() else {}
     entries[name] = {"file": path.name, "sha256": sha256_of(path), "license": license_text, "source": source}
     listing.write_text(json.dumps(entries, indent=2) + "\n")
+
+
+def save_learned(name: str, learned: Habits | Reading, path: Path, source: str) -> None:
+    """What the extension reads beside its networks: a dataclass of arrays as .npz, whole or not at all, and its hash."""
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez_compressed(file, **{one.name: np.asarray(getattr(learned, one.name), np.float32) for one in fields(learned)})
+    os.replace(part, path)
+    register(name, path, "CC-BY-4.0", source)
 
 
 def main() -> None:

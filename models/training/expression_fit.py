@@ -9,7 +9,6 @@ one who was not learned from is the doubt that a weight has to exceed.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from models.performer.exercises import FOLDER
 from models.performer.truth import Truth
 
 from . import expression_samples, paths
-from .export import register
+from .export import save_learned
 
 RIDGE: Final = 3000.0
 NEUTRALS, FEW = 3, 0.5
@@ -138,11 +137,8 @@ def _tells_of_other(side: str) -> np.ndarray:
 
 
 def save(reading: Reading, path: Path) -> None:
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        np.savez_compressed(file, **{name: getattr(reading, name).astype(np.float32) for name in ("matrix", "doubt", "gain")})
-    os.replace(part, path)
-    register("expression", path, "CC-BY-4.0", "python -m models.training.expression_fit")
+    """Write the file and its hash."""
+    save_learned("expression", reading, path, "python -m models.training.expression_fit")
 
 
 def observed(folder: Path) -> dict[int, tuple[Take, Truth]]:

@@ -10,7 +10,6 @@ out tells how far the nearness can be trusted.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -20,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from facelift_blender.capture.crops import box_of_landmarks
-from facelift_blender.capture.habits import Habits, Sighting
+from facelift_blender.capture.habits import Habits, Sighting, beside_assumed
 from facelift_blender.capture.head_pose import rotation_vector
 from facelift_blender.capture.second_look import LookingTwice
 from facelift_blender.capture.topology import COUNT, MIRROR, region_indices
@@ -28,7 +27,7 @@ from facelift_blender.capture.types import Array, FaceLiftError, Observations
 from models.performer.exercises import FOLDER
 
 from . import expression_samples, paths
-from .export import register
+from .export import save_learned
 from .heads import Camera
 from .store import SIZE, Store, decode
 
@@ -117,7 +116,7 @@ def fit(lesson: Lesson) -> Habits:
     told = habits.described(lesson.said)
     goals = np.concatenate([part.reshape(len(told), -1) for part in (lesson.seen, lesson.shapes, lesson.turns)], axis=1)
     matrix = ridge(told, goals, lesson.kind, RIDGE)
-    nearness = ridge(np.concatenate([told, lesson.said.nearness[:, None]], axis=1), lesson.nearness[:, None], lesson.kind, NEAR_RIDGE)
+    nearness = ridge(beside_assumed(told, lesson.said), lesson.nearness[:, None], lesson.kind, NEAR_RIDGE)
     return replace(habits, matrix=matrix, nearness=nearness[:, 0])
 
 
@@ -154,7 +153,7 @@ def doubt_of_nearness(lesson: Lesson) -> float:
     errors = []
     for habits, others in left_out(lesson):
         rendered = others.rows(others.kind == 0)
-        said = np.concatenate([habits.described(rendered.said), rendered.said.nearness[:, None]], axis=1) @ habits.nearness
+        said = beside_assumed(habits.described(rendered.said), rendered.said) @ habits.nearness
         errors += [float(np.mean((said - rendered.nearness)[rendered.people == person])) for person in np.unique(rendered.people)]
     return float(np.median(np.abs(errors))) / 0.6745 if errors else float("nan")
 
@@ -199,11 +198,7 @@ def taught(exercises: Path, views: Path) -> list[Lesson]:
 
 def save(habits: Habits, path: Path) -> None:
     """Write the file and its hash."""
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        np.savez_compressed(file, **{part.name: np.asarray(getattr(habits, part.name), np.float32) for part in fields(Habits)})
-    os.replace(part, path)
-    register("habits", path, "CC-BY-4.0", "python -m models.training.habits_fit")
+    save_learned("habits", habits, path, "python -m models.training.habits_fit")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
