@@ -54,14 +54,14 @@ def seen(seed: int, folder: Path, look: LookingTwice) -> tuple[Observations, Tru
     focal = USUAL_FOCAL * whole
     estimates = [
         look(image, [jittered(box_of_landmarks(truth.pixels[row] * scale), random, _JITTER)], focal)[0]
-        for row, image in enumerate(_stills(seed, folder, len(truth), size, random))
+        for row, image in enumerate(stills(seed, folder, len(truth), size, random))
     ]
     margin = (whole - size) / 2
     return observations(estimates, focal, margin), truth, truth.pixels * scale + margin, whole
 
 
-def _stills(seed: int, folder: Path, count: int, size: int, random: np.random.Generator) -> Iterator[Image]:
-    """As a camera and a codec leave them, at another size."""
+def stills(seed: int, folder: Path, count: int, size: int, random: np.random.Generator) -> Iterator[Image]:
+    """A character's (size, size, 3), as a camera and a codec leave them."""
     quality = int(random.integers(45, 95))
     for still in range(count):
         image = cv2.resize(cv2.imread(str(folder / f"{seed}_{still}.png"))[..., :3], (size, size), interpolation=cv2.INTER_AREA)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Train the second look: `python -m models.training.second_look open`. Goes on from its checkpoint; writes the weights at its end.
 
-Its patches are those of second_look_samples, each placed anew: off by as much as the first look is, worn as footage is.
+Its patches are those of second_look_samples and acting_samples, each placed anew: off by as much as the first look is, worn as footage is.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ SHUT_COUNTS = 4.0
 """How often a shut eye is drawn for an open one."""
 ACTED = 0.6
 """How many of the patches that face the camera are made to act."""
-SHARES: Mapping[str, float] = {"photographs": 0.3, "clips": 0.12, "views": 0.13, "views_portraits_b": 0.2, "portraits_near": 0.25}
+SHARES: Mapping[str, float] = {
+    "photographs": 0.25, "clips": 0.1, "views": 0.08, "views_portraits_b": 0.12, "portraits_near": 0.15, "acting": 0.3,
+}  # fmt: skip
 """How much each part of the patches counts."""
 
 

@@ -77,7 +77,7 @@ class Patches:
 def patches_of(face: Face, regressor: Regressor) -> Iterator[tuple[Image, int, Array, Array, float]]:
     """A row of Patches for each region that can be seen, placed by the regressor's own estimate, errors and all."""
     estimate = regressor(face.image, [box_of_landmarks(face.points)], face.focal)[0]
-    seen = _seen(estimate)
+    seen = turned_here(estimate)
     for region, patch, towards in zip(REGIONS, placed(estimate), facing(estimate), strict=True):
         columns, inside = COLUMNS[region.kind.name], patch.to_patch(face.points[region.landmarks])
         if towards < 0.1 or np.abs(inside - 0.5).max() > 0.5 * CONTEXT:
@@ -103,7 +103,7 @@ def in_cut(points: Array) -> Array:
     return ((points - 0.5) / CONTEXT + 0.5) * CUT
 
 
-def _seen(estimate: Estimate) -> Array:
+def turned_here(estimate: Estimate) -> Array:
     """(N,) 0 to 1: landmarks that the estimate turns to the camera."""
     camera = Camera(1.0, (0.0, 0.0), estimate.rotation, estimate.translation)
     return visibility(estimate.landmarks_3d, outward_normals(estimate.landmarks_3d), [camera])[0]
