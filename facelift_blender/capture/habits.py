@@ -102,10 +102,10 @@ def beside_assumed(told: Array, sighting: Sighting) -> Array:
     return np.concatenate([told, sighting.nearness[:, None]], axis=1)
 
 
-def habits_of(regressor: str, look: str) -> Habits | None:
-    """The habits of networks with such hashes of their weights: the extension's own are known, others' are not."""
+def without_habits(raw: Observations, center: tuple[float, float], regressor: str, look: str) -> Observations:
+    """What networks with such hashes of their weights said, without their habits: the extension's own are known, others' are not."""
     own = tuple(sha256_of(model_path(name)) for name in ("facelift", "second_look"))
-    return load_habits() if (regressor, look) == own else None
+    return load_habits().without(raw, center) if (regressor, look) == own else raw
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from time import perf_counter
 from .actors import Actor
 from .apart import probe_apart
 from .footage import read_frames
-from .habits import habits_of
+from .habits import without_habits
 from .mirrored import Mirrored
 from .provenance import describe
 from .solve import SolveSettings, solve
@@ -245,8 +245,8 @@ def _solve_all(
 def _observations(actor: Actor, tracker: Tracker) -> Observations:
     """What was seen of an actor, without what these networks are known to get wrong."""
     raw, look = actor.observations(tracker.focal), getattr(tracker.regress, "look", None)
-    habits = habits_of(tracker.regress.sha256, look.sha256) if look is not None else None
-    return raw if habits is None else habits.without(raw, (tracker.clip.width / 2, tracker.clip.height / 2))
+    center = (tracker.clip.width / 2, tracker.clip.height / 2)
+    return raw if look is None else without_habits(raw, center, tracker.regress.sha256, look.sha256)
 
 
 def _doubts(name: str, actor: Actor) -> list[str]:

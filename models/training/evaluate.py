@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facelift_blender.capture.habits import habits_of
+from facelift_blender.capture.habits import without_habits
 from facelift_blender.capture.landmarks import Box, Estimate, Regressor, box_of_landmarks
 from facelift_blender.capture.second_look import SecondLook
 from facelift_blender.capture.types import Array, Image
@@ -241,15 +241,13 @@ def table(regressor: Regressor, name: str) -> list[Row]:
     labeller = labelling.Labeller(name)
     second = SecondLook(threads=2)
 
-    habits = habits_of(regressor.sha256, second.sha256)
-
     def twice(image: Image, box: Box) -> Estimate:
         return second(image, [estimate(regressor, image, box, portrait_focal(image))])[0]
 
     def tracked(image: Image, box: Box) -> Array:
         height, width = image.shape[:2]
         told = observations([twice(image, box)], portrait_focal(image), 0.0)
-        return (habits.without(told, (width / 2, height / 2)) if habits else told).landmarks_2d[0]
+        return without_habits(told, (width / 2, height / 2), regressor.sha256, second.sha256).landmarks_2d[0]
 
     rivals: dict[str, Points] = {
         "model": lambda image, box: estimate(regressor, image, box, portrait_focal(image)).landmarks_2d,

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from facelift_blender.capture.crops import Box, box_of_landmarks
-from facelift_blender.capture.habits import habits_of
+from facelift_blender.capture.habits import without_habits
 from facelift_blender.capture.landmarks import Estimate, Regressor
 from facelift_blender.capture.second_look import LookingTwice, SecondLook
 from facelift_blender.capture.solve import SolveSettings, solve
@@ -36,8 +36,7 @@ def seeds(folder: Path) -> list[int]:
 def observe(seed: int, folder: Path, look: LookingTwice) -> tuple[Take, Truth]:
     """The take of a character's stills, one a frame, as the extension's tracker would have it, and their truth."""
     raw, truth, _, whole = seen(seed, folder, look)
-    habits = habits_of(look.sha256, look.look.sha256)
-    raw = raw if habits is None else habits.without(raw, (whole / 2, whole / 2))
+    raw = without_habits(raw, (whole / 2, whole / 2), look.sha256, look.look.sha256)
     return solve(raw, Clip(f"{seed}", whole, whole, 24.0, len(truth)), SolveSettings(smoothing=0.0)), truth
 
 

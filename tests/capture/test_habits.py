@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from synthetic import Performance, make_take
 
-from facelift_blender.capture.habits import Habits, Sighting, habits_of, load_habits
+from facelift_blender.capture.habits import Habits, Sighting, load_habits, without_habits
 from facelift_blender.capture.head_pose import rotation_matrix
 from facelift_blender.capture.solve import solve
 from facelift_blender.capture.take import load_take, save_take
@@ -110,10 +110,11 @@ def test_the_nearness_is_kept_with_the_take(synthetic_take: Take, tmp_path: Path
         np.testing.assert_array_equal(load_take(tmp_path / "take.npz").raw.nearness, take.raw.nearness)
 
 
-def test_only_the_extensions_own_networks_have_known_habits() -> None:
+def test_only_the_extensions_own_networks_have_known_habits(synthetic_take: Take) -> None:
     own = [sha256_of(model_path(name)) for name in ("facelift", "second_look")]
-    assert habits_of(*own) is load_habits()
-    assert habits_of(own[0], "another") is None
+    raw, center = synthetic_take.raw, synthetic_take.lens.center
+    np.testing.assert_array_equal(without_habits(raw, center, *own).landmarks_2d, load_habits().without(raw, center).landmarks_2d)
+    assert without_habits(raw, center, own[0], "another") is raw
 
 
 def test_what_is_shipped_treats_both_sides_alike(synthetic_take: Take) -> None:
