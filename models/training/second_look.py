@@ -27,6 +27,7 @@ from .acting import acted
 from .batches import wear
 from .export import register
 from .export_look import export
+from .iris import IRIS
 from .losses import laplacian_likelihood
 from .run_folder import Progress, follow, keep_training, save_whole, say, write_config
 from .second_look_network import Look, LookConfig, Measured
@@ -39,9 +40,11 @@ SHUT_COUNTS = 4.0
 ACTED = 0.6
 """How many of the patches that face the camera are made to act."""
 SHARES: Mapping[str, float] = {
-    "photographs": 0.25, "clips": 0.1, "views": 0.08, "views_portraits_b": 0.12, "portraits_near": 0.15, "acting": 0.3,
+    "photographs": 0.3, "clips": 0.12, "views": 0.08, "views_portraits_b": 0.05, "portraits_near": 0.05, "acting": 0.4,
 }  # fmt: skip
 """How much each part of the patches counts."""
+LIFTED, STILL_IRISES = ("views", "views_portraits_b", "portraits_near"), 0.05
+"""Parts with lifted landmarks, and how much their irises count: the labeller's hardly move in their eyes."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class Draws(IterableDataset):
         self.index = [(k, i) for k, part in enumerate(self.parts) for i in range(len(part.kind))]
         chances = [SHARES.get(name, 0.1) * _chances(part) for name, part in parts.items()]
         self.chances = np.cumsum(np.concatenate(chances))
+        self.irises = [STILL_IRISES if name in LIFTED else 1.0 for name in parts]
         self.orders = [mirror_order(kind) for kind in range(len(KINDS))]
         self.random = np.random.default_rng(seed)
 
@@ -92,6 +96,7 @@ class Draws(IterableDataset):
         order = self.orders[kind] if np.linalg.det(matrix[:, :2]) < 0 else np.arange(OUTPUTS)
         border = cv2.BORDER_REFLECT_101 if random.random() < 0.7 else cv2.BORDER_CONSTANT
         picture, points, trust = self._played(patches, k, kind)
+        trust[IRIS] *= self.irises[part] if KINDS[kind].name == "eye" else 1.0
         picture = cv2.warpAffine(picture, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=border)
         points = (points[order] @ matrix[:, :2].T + matrix[:, 2]) / self.size
         return wear(picture, random).transpose(2, 0, 1) / np.float32(255.0), points, trust[order]
