@@ -89,7 +89,7 @@ def read_image(path: Path, upright: bool = False) -> Image:
         flags |= cv2.IMREAD_ANYDEPTH
     image = _decode(data, flags)
     if image is None:
-        raise FaceLiftError(f"{path.name} is not a picture that can be read; it is damaged or of another kind.")
+        raise FaceLiftError(f"{path.name} is not a picture that can be read; it is damaged, of another kind or far too large.")
     if image.dtype != np.uint8:
         image = encode_srgb(image)
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -31,8 +31,9 @@ VERSION = 2
 _MOST_FRAMES, _MOST_LANDMARKS, _WEIGHTS = 1_000_000, 10_000, 52
 _ROWS = 4096
 _WIDEST, _SHORTEST, _FARTHEST, _LONGEST_FALLOFF = 1 << 20, 1e-3, 1e6, 1000.0
+_FASTEST, _LATEST = 1e6, 1e9
 """Pixels that a picture may be wide, that a focal length is longer than, and from the picture that a pin may lie at most; frames over
-which a correction may fade.
+which a correction may fade; the largest frame rate, and seconds from the clip's first frame.
 """
 
 _SHAPES = {
@@ -206,6 +207,8 @@ def _take(arrays: dict[str, Array], header: Mapping[str, Any], path: Path) -> Ta
         clip, assumed = typed(Clip, header["clip"]), typed(float, header["assumed_focal"])
         lens = fields_of(Lens, header["lens"], focal=arrays.pop("focal"), distortion=typed(Distortion, header["distortion"]))
         _check_sizes(clip, lens, assumed)
+        if np.any(np.abs(arrays["times"]) > _LATEST):
+            raise ValueError(f"frames at {arrays['times']} seconds")
         raw = {name.removeprefix("raw."): arrays.pop(name) for name in list(arrays) if name.startswith("raw.")}
         observations = Observations(**raw, assumed_focal=assumed)
         told, provenance = typed(Corrections, header.get("corrections", {})), _provenance(header["provenance"])
@@ -222,7 +225,7 @@ def _check_sizes(clip: Clip, lens: Lens, assumed_focal: float) -> None:
     sides = (clip.width, clip.height, lens.width, lens.height)
     others = (clip.fps, clip.pixel_aspect, lens.pixel_aspect, lens.sensor_width, assumed_focal)
     seen = all(np.all(lens.focal[rows] > _SHORTEST) for rows in windows(len(lens.focal), _ROWS))
-    if not (1 <= min(sides) <= max(sides) <= _WIDEST and min(others) > 0 and seen):
+    if not (1 <= min(sides) <= max(sides) <= _WIDEST and min(others) > 0 and clip.fps <= _FASTEST and seen):
         raise ValueError(f"{clip} through {lens}")
 
 

@@ -308,7 +308,7 @@ def formats(value: object) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip().lower() for name in names if name.strip()))
     unknown = [name[:20] for name in names if name not in FORMATS]
     if unknown:
-        raise ValueError(f"names {unknown[0]}, which is not among {', '.join(FORMATS)}")
+        raise ValueError(f"names {unknown[0]!r}, which is not among {', '.join(FORMATS)}")
     return names
 
 

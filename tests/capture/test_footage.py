@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -140,6 +142,16 @@ def test_metadata_names_the_lens(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- sequences
+
+
+def test_a_picture_that_claims_to_be_huge_is_refused_at_once(tmp_path: Path) -> None:
+    """A few hundred bytes for 400 million pixels: in a process of its own, as OpenCV is told before it is imported."""
+    data = cv2.imencode(".jpg", picture(1))[1].tobytes()
+    frame = data.index(b"\xff\xc0") + 5
+    (tmp_path / "huge.jpg").write_bytes(data[:frame] + struct.pack(">HH", 20000, 20000) + data[frame + 4 :])
+    ask = f"from facelift_blender.capture.sequence import *; read_image(Path({str(tmp_path / 'huge.jpg')!r}))"
+    told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=60)
+    assert "far too large" in told.stderr
 
 
 def write_sequence(folder: Path, numbers: list[int], ending: str = ".png") -> Path:

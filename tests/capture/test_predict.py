@@ -77,7 +77,7 @@ def test_a_picture_that_cannot_be_read_says_so_and_the_others_go_on(detector: De
     (tmp_path / "empty.png").touch()
     paths = [tmp_path / "torn.jpg", tmp_path / "none.png", tmp_path / "empty.png", write(tmp_path / "good.png", image)]
     torn, none, empty, good = predict(paths, detector, fill_boxes)["images"]
-    assert torn["error"] == "torn.jpg is not a picture that can be read; it is damaged or of another kind."
+    assert torn["error"] == "torn.jpg is not a picture that can be read; it is damaged, of another kind or far too large."
     assert "does not exist" in none["error"]
     assert "is empty" in empty["error"]
     assert [entry["faces"] for entry in (torn, none, empty)] == [[], [], []]

@@ -132,6 +132,13 @@ def test_missing_numbers(synthetic_take: Take, stored: Path) -> None:
         takes.save_take(replace(synthetic_take, neutral=neutral), stored)
 
 
+def test_times_that_cannot_be(stored: Path, synthetic_take: Take) -> None:
+    times = synthetic_take.times.copy()
+    times[-1] = 1e306
+    with pytest.raises(FaceLiftError, match="cannot be read"):
+        takes.load_take(with_member(stored, "times.npy", npy(times)))
+
+
 @pytest.mark.parametrize("focal", [0.0, -900.0, 5e-324])
 def test_focal_length_that_cannot_be(stored: Path, synthetic_take: Take, focal: float) -> None:
     lengths = synthetic_take.lens.focal.copy()

@@ -80,7 +80,8 @@ def test_a_json_list(tmp_path: Path) -> None:
     ({"name": "a", "clip": "a.mp4", "start": 9, "end": 2}, "before the first"),
     ({"name": "a", "clip": "a.mp4", "focal": "NaN"}, "not a number from"),
     ({"name": "a", "clip": "a.mp4", "focal": [[]]}, "not a number from"),
-    ({"name": "a", "clip": "a.mp4", "exports": "fbx,exe"}, "names exe"),
+    ({"name": "a", "clip": "a.mp4", "exports": "fbx,exe"}, "names 'exe'"),
+    ({"name": "a", "clip": "a.mp4", "exports": ["c\nsv"]}, "not among"),
     ({"name": "a", "clip": "a.mp4", "exports": {"a": 1}}, "no list of file formats"),
     ({"name": "a", "clip": "a.mp4", "os.system": "rm"}, "unknown column"),
 ])  # fmt: skip
