@@ -206,9 +206,7 @@ def _take(arrays: dict[str, Array], header: Mapping[str, Any], path: Path) -> Ta
     try:
         clip, assumed = typed(Clip, header["clip"]), typed(float, header["assumed_focal"])
         lens = fields_of(Lens, header["lens"], focal=arrays.pop("focal"), distortion=typed(Distortion, header["distortion"]))
-        _check_sizes(clip, lens, assumed)
-        if np.any(np.abs(arrays["times"]) > _LATEST):
-            raise ValueError(f"frames at {arrays['times']} seconds")
+        _check_sizes(clip, lens, assumed, arrays["times"])
         raw = {name.removeprefix("raw."): arrays.pop(name) for name in list(arrays) if name.startswith("raw.")}
         observations = Observations(**raw, assumed_focal=assumed)
         told, provenance = typed(Corrections, header.get("corrections", {})), _provenance(header["provenance"])
@@ -219,13 +217,15 @@ def _take(arrays: dict[str, Array], header: Mapping[str, Any], path: Path) -> Ta
         raise FaceLiftError(f"The take {path} has a header that cannot be read; track the footage again.") from error
 
 
-def _check_sizes(clip: Clip, lens: Lens, assumed_focal: float) -> None:
-    """Raises ValueError for a clip or lens that cannot be, FaceLiftError for a distortion that cannot."""
+def _check_sizes(clip: Clip, lens: Lens, assumed_focal: float, times: Array) -> None:
+    """Raises ValueError for a clip, lens or times that cannot be, FaceLiftError for a distortion that cannot."""
     check_distortion(lens.distortion)
     sides = (clip.width, clip.height, lens.width, lens.height)
     others = (clip.fps, clip.pixel_aspect, lens.pixel_aspect, lens.sensor_width, assumed_focal)
     seen = all(np.all(lens.focal[rows] > _SHORTEST) for rows in windows(len(lens.focal), _ROWS))
-    if not (1 <= min(sides) <= max(sides) <= _WIDEST and min(others) > 0 and clip.fps <= _FASTEST and seen):
+    if not (
+        1 <= min(sides) <= max(sides) <= _WIDEST and min(others) > 0 and clip.fps <= _FASTEST and seen and np.all(np.abs(times) <= _LATEST)
+    ):
         raise ValueError(f"{clip} through {lens}")
 
 
