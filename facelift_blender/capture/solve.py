@@ -44,7 +44,7 @@ told, and three quarters after a second look.
 """
 _MEASURED = 40
 """Landmarks measured in the picture too, whatever lens was told, from which on those alone are asked for the focal length."""
-_NEARNESS_DOUBT, _UNTOLD = 0.4, 2.5
+_NEARNESS_DOUBT, _UNTOLD = 0.33, 2.5
 """1 / metres by which the nearness that an actor's face tells is off (`models.training.habits_fit` prints it), and the doubt about the
 landmarks' own perspective beside it, as above.
 """

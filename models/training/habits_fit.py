@@ -3,8 +3,9 @@
 
 Two kinds of heads are shown to them whose every point is known: the characters that `python -m models.performer.exercises` rendered,
 and the generator's views of photographed faces, each under a lens that may be a wrong one. The two differ in what a landmark is
-taken to mean, so each kind has a constant of its own, and what is taken out is midway: all else is learned from both. Who is left
-out tells how far the nearness can be trusted.
+taken to mean, so each kind has a constant of its own, and what is taken out is midway: all else is learned from both. What a frame
+has beyond its clip the characters alone tell, of each of whom there are many stills. Who is left out tells by how much the nearness
+comes out too tame, which is made good, and how far it can then be trusted.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Final
 import numpy as np
 
 from facelift_blender.capture.crops import box_of_landmarks
-from facelift_blender.capture.habits import Habits, Sighting, beside_assumed
+from facelift_blender.capture.habits import Habits, Sighting, beside_usual
 from facelift_blender.capture.head_pose import rotation_vector
 from facelift_blender.capture.second_look import LookingTwice
 from facelift_blender.capture.topology import COUNT, MIRROR, region_indices
@@ -35,6 +36,8 @@ AXES: Final = 60
 """Main components of shapes, and of rests."""
 RIDGE, NEAR_RIDGE = 1000.0, 300.0
 MIDWAY: Final = 0.5
+RENDERED: Final = 4.0
+"""How much more than a generated face a rendered one counts for the nearness: its lens is a lens's."""
 FOLDS: Final = 6
 VIEWS: Final = ("views", "views_auto_decoder")
 MOST_VIEWS, WIDEST_TURN = 1800, 60.0
@@ -110,23 +113,42 @@ def _size(shapes: Array) -> float:
 
 def fit(lesson: Lesson) -> Habits:
     """The habits that fit the lesson, which has its mirror pictures in it."""
-    shape, shape_axes = _components(lesson.said.shapes)
-    rest, rest_axes = _components(lesson.said.rests)
-    habits = Habits(shape, shape_axes, rest, rest_axes, np.empty(0), np.empty(0))
+    habits = _to_describe(lesson)
     told = habits.described(lesson.said)
+    told = beside_usual(told, _usual(told, lesson.people))
     goals = np.concatenate([part.reshape(len(told), -1) for part in (lesson.seen, lesson.shapes, lesson.turns)], axis=1)
-    matrix = ridge(told, goals, lesson.kind, RIDGE)
-    nearness = ridge(beside_assumed(told, lesson.said), lesson.nearness[:, None], lesson.kind, NEAR_RIDGE)
-    return replace(habits, matrix=matrix, nearness=nearness[:, 0])
+    return replace(habits, matrix=ridge(told, goals, lesson.kind, RIDGE), nearness=_nearness(habits, lesson))
 
 
-def ridge(told: Array, goals: Array, kind: np.ndarray, strength: float) -> Array:
+def _to_describe(lesson: Lesson) -> Habits:
+    """Habits that know what faces are made of, and nothing else yet."""
+    return Habits(*_components(lesson.said.shapes), *_components(lesson.said.rests), np.empty(0), np.empty(0))
+
+
+def _nearness(habits: Habits, lesson: Lesson) -> Array:
+    """(E,), of what a person's pictures have in common: what one has beyond the others is noise that would tame it, and is left out."""
+    told = habits.described_nearness(lesson.said)
+    both = np.concatenate([told, told - _usual(told, lesson.people)], axis=1)
+    weights = np.where(lesson.kind == 0, RENDERED, 1.0)
+    return ridge(both, lesson.nearness[:, None], lesson.kind, NEAR_RIDGE, weights)[: told.shape[1], 0]
+
+
+def _usual(told: Array, people: np.ndarray) -> Array:
+    """(S, D) of each picture: the mean of its person's pictures that stand together; the mirrored ones are another's."""
+    _, runs, counts = np.unique(np.cumsum(np.diff(people, prepend=people[:1]) != 0), return_inverse=True, return_counts=True)
+    sums = np.zeros((len(counts), told.shape[1]))
+    np.add.at(sums, runs, told)
+    return (sums / counts[:, None])[runs]
+
+
+def ridge(told: Array, goals: Array, kind: np.ndarray, strength: float, weights: Array | None = None) -> Array:
     """(D, G): one map for both kinds but for its constant, the first row, which is midway between the kinds' own."""
     spread = np.where(np.arange(told.shape[1]) == 0, 1.0, told.std(axis=0) + 1e-12)
     both = np.concatenate([told / spread, kind[:, None].astype(float)], axis=1)
+    weighted = both if weights is None else both * weights[:, None]
     penalty = np.full(both.shape[1], strength)
     penalty[[0, -1]] = 1e-3
-    matrix = np.linalg.solve(both.T @ both + np.diag(penalty), both.T @ goals)
+    matrix = np.linalg.solve(weighted.T @ both + np.diag(penalty), weighted.T @ goals)
     matrix[0] += MIDWAY * matrix[-1]
     return matrix[:-1] / spread[:, None]
 
@@ -139,23 +161,35 @@ def _components(values: Array) -> tuple[Array, Array]:
 
 
 def left_out(lesson: Lesson) -> Iterator[tuple[Habits, Lesson]]:
-    """What the others taught, and those who were left out."""
-    everyone = np.unique(lesson.people)
+    """What the others taught of nearness, and those who were left out."""
+    everyone, habits = np.unique(lesson.people), _to_describe(lesson)
     for fold in range(FOLDS):
         out = np.isin(lesson.people, everyone[fold::FOLDS])
-        yield fit(lesson.rows(~out)), lesson.rows(out)
+        yield replace(habits, nearness=_nearness(habits, lesson.rows(~out))), lesson.rows(out)
 
 
-def doubt_of_nearness(lesson: Lesson) -> float:
-    """1 / metres: how far the nearness of one person is off who was not learned from, as the median of rendered characters tells; the
-    solve's own figure is to be that.
-    """
-    errors = []
+def told_nearness(lesson: Lesson) -> tuple[Array, Array]:
+    """1 / metres (P,) of each rendered character: what is told of those who were not learned from, and what is true."""
+    told, true = [], []
     for habits, others in left_out(lesson):
         rendered = others.rows(others.kind == 0)
-        said = beside_assumed(habits.described(rendered.said), rendered.said) @ habits.nearness
-        errors += [float(np.mean((said - rendered.nearness)[rendered.people == person])) for person in np.unique(rendered.people)]
-    return float(np.median(np.abs(errors))) / 0.6745 if errors else float("nan")
+        said = habits.described_nearness(rendered.said) @ habits.nearness
+        for person in np.unique(rendered.people):
+            rows = rendered.people == person
+            told.append(float(said[rows].mean()))
+            true.append(float(rendered.nearness[rows].mean()))
+    return np.array(told), np.array(true)
+
+
+def fair(habits: Habits, told: Array, true: Array) -> tuple[Habits, float]:
+    """The habits with a nearness that is as large on average as it truly is, told (P,) of people that are not known; and its doubt,
+    1 / metres, RMS.
+    """
+    slope, constant = np.polyfit(true, told, 1)
+    nearness = habits.nearness.copy()
+    nearness[0] -= constant
+    doubt = float(np.sqrt(np.mean(((told - constant) / slope - true) ** 2)))
+    return replace(habits, nearness=nearness / slope), doubt
 
 
 def rendered(folder: Path, look: LookingTwice) -> list[Lesson]:
@@ -213,8 +247,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     whole = joined([*lessons, *(lesson.mirrored for lesson in lessons)])
-    save(fit(whole), options.output)
-    sys.stdout.write(f"{options.output}: nearness of who is not known within {doubt_of_nearness(whole):.2f} / m\n")
+    habits, doubt = fair(fit(whole), *told_nearness(whole))
+    save(habits, options.output)
+    sys.stdout.write(f"{options.output}: nearness of who is not known within {doubt:.2f} / m\n")
     return 0
 
 

@@ -43,9 +43,18 @@ def in_the_mirror(raw: Observations, width: int) -> Observations:
 
 def constant(seen: tuple[float, float] = (0.0, 0.0), turn: tuple[float, float, float] = (0.0, 0.0, 0.0), near: float = 1.0) -> Habits:
     """Habits that are the same in every view; the nearness is a multiple of the one that was assumed."""
-    matrix, nearness = np.zeros((6, 5 * COUNT + 3)), np.zeros(7)
+    matrix, nearness = np.zeros((11, 5 * COUNT + 3)), np.zeros(7)
     matrix[0, : 2 * COUNT], matrix[0, -3:], nearness[-1] = np.tile(seen, COUNT), turn, near
     return Habits(np.zeros(3 * COUNT), np.zeros((3 * COUNT, 0)), np.zeros(2 * COUNT), np.zeros((2 * COUNT, 0)), matrix, nearness)
+
+
+def stretching(share: float) -> Habits:
+    """Landmark 0 goes up the face by a share more of how far it is moved in space from where it is in the mean of the clip."""
+    axes = np.zeros((3 * COUNT, 1))
+    axes[1] = 1.0
+    matrix = np.zeros((2 * 9 - 1, 5 * COUNT + 3))
+    matrix[9 + 5, 2 * COUNT + 1] = share
+    return Habits(np.zeros(3 * COUNT), axes, np.zeros(2 * COUNT), np.zeros((2 * COUNT, 0)), matrix, np.zeros(6 + 6 + 1))
 
 
 def test_a_sighting_is_free_of_roll(synthetic_take: Take) -> None:
@@ -72,6 +81,19 @@ def test_a_habit_is_taken_out_along_the_head_and_as_large_as_the_head_is(synthet
     wanted = 0.004 * (raw.assumed_focal / raw.translations[:, 2])[:, None] * up
     np.testing.assert_allclose(moved, np.broadcast_to(wanted[:, None], moved.shape), atol=1e-9)
     np.testing.assert_array_equal(raw.landmarks_2d, before)
+
+
+def test_what_a_frame_has_beyond_its_clip_is_stretched_and_the_clips_mean_stays(synthetic_take: Take) -> None:
+    raw = synthetic_take.raw
+    height = raw.landmarks_3d[raw.found, 0, 1]
+    found = stretching(0.25).without(raw, center(synthetic_take)).landmarks_3d[raw.found, 0, 1]
+    np.testing.assert_allclose(found, height + 0.25 * (height - height.mean()), atol=1e-12)
+
+
+def test_a_single_frame_has_nothing_beyond_its_clip(synthetic_take: Take) -> None:
+    raw = synthetic_take.raw
+    alone = replace(raw, found=np.arange(len(raw.frames)) == np.flatnonzero(raw.found)[0])
+    np.testing.assert_array_equal(stretching(0.25).without(alone, center(synthetic_take)).landmarks_3d, raw.landmarks_3d)
 
 
 def test_a_turn_is_taken_out_about_the_heads_own_axes(synthetic_take: Take) -> None:
@@ -129,7 +151,7 @@ def test_what_is_shipped_treats_both_sides_alike(synthetic_take: Take) -> None:
 
 def test_what_is_shipped_is_of_one_size() -> None:
     habits = load_habits()
-    described = 6 + habits.shape_axes.shape[1] + habits.rest_axes.shape[1]
-    assert habits.matrix.shape == (described, 5 * COUNT + 3)
-    assert habits.nearness.shape == (described + 1,)
+    made = habits.shape_axes.shape[1] + habits.rest_axes.shape[1]
+    assert habits.matrix.shape == (2 * (6 + 3 * made) - 1, 5 * COUNT + 3)
+    assert habits.nearness.shape == (6 + 6 * made + 1,)
     assert all(np.isfinite(getattr(habits, part.name)).all() for part in fields(Habits))
