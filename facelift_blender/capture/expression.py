@@ -10,7 +10,7 @@ by part. The tracker's landmarks move less than the face does, and their errors 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
@@ -96,6 +96,18 @@ def _commonest(shapes: Array) -> Array:
     return middle
 
 
+def relaxed(neutral: Array) -> Array:
+    """A face (N, 3) at rest without what it still does: of who smiles all along, the commonest look is a smile.
+
+    What its shape alone tells beyond doubt is taken off, on both sides alike. Where the eyes look is no matter of rest.
+    """
+    rest = load_resting()
+    seems = described(neutral[None], head_basis().neutral)[0] @ rest.matrix - rest.least
+    weights = np.clip((seems + seems[list(arkit.MIRROR)]) / 2, 0.0, 1.0) * observable(neutral)
+    weights[[name.startswith("eyeLook") for name in arkit.NAMES]] = 0.0
+    return neutral - moves(weights[None], neutral)[0]
+
+
 def fit_weights(landmarks: Array, neutral: Array, covariances: Array | None = None, basis: Basis | None = None) -> Array:
     """ARKit weights (T, 52), 0 to 1, of canonical landmarks (T, N, 3) whose actor rests at `neutral` (N, 3).
 
@@ -141,7 +153,24 @@ def load_reading() -> Reading:
     """The one that the extension ships (`models.training.expression_fit`)."""
     path = model_path("expression")
     with np.load(path, allow_pickle=False) as file:
-        return Reading(*(file[name].astype(float) for name in ("matrix", "doubt", "gain")))
+        return Reading(*(file[part.name].astype(float) for part in fields(Reading)))
+
+
+@dataclass(frozen=True)
+class Resting:
+    """What a face's own shape tells of what it does, whosever it is. matrix: (F, 52), the shape `described` against the known head
+    to weights. least: (52,) what comes of that for a face at rest, and the doubt about it.
+    """
+
+    matrix: Array
+    least: Array
+
+
+@lru_cache(maxsize=1)
+def load_resting() -> Resting:
+    """The one that the extension ships (`models.training.resting_fit`)."""
+    with np.load(model_path("resting"), allow_pickle=False) as file:
+        return Resting(*(file[part.name].astype(float) for part in fields(Resting)))
 
 
 def described(landmarks: Array, neutral: Array) -> Array:

@@ -7,7 +7,7 @@ adds (`head_pose`), smooths it (`smoothing`) and reads the expression (`expressi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from time import perf_counter
 from typing import Any
@@ -324,7 +324,7 @@ class _Guide:
     deviations: Array
 
     @staticmethod
-    def of(raw: Observations) -> _Guide:
+    def of(raw: Observations, relax: Callable[[Array], Array] = expression.relaxed) -> _Guide:
         landmarks = gathered(raw.landmarks_3d, _sampled(raw, _SAMPLE))
         rough = head_pose.common(landmarks)
         laid = head_pose.move(landmarks, head_pose.similarity(landmarks, *rough))
@@ -334,7 +334,8 @@ class _Guide:
         shapes = head_pose.move(laid, head_pose.similarity(still, *fine))
         mean = shapes.mean(axis=0)
         doubt = _POINT_DOUBT[0] + _POINT_DOUBT[1] * np.sqrt(np.mean(np.sum((shapes - mean) ** 2, axis=-1), axis=0))
-        return _Guide(rough, first, fine, mean, expression.find_neutral(shapes), doubt, *_components(shapes))
+        neutral = relax(expression.find_neutral(shapes))
+        return _Guide(rough, first, fine, mean, neutral, doubt, *_components(shapes))
 
     def steadied(self, landmarks: Array) -> tuple[Array, tuple[Array, Array, Array]]:
         """Canonical landmarks (F, N, 3) without what is rigid in their motion, and the motion put on each frame.
@@ -352,6 +353,11 @@ class _Guide:
     def modes(self) -> Array:
         """(N, 3, K): the main components, as large as the regressor is in doubt of them."""
         return (self.components[:, :_MODES] * self.deviations[:_MODES] * _MODE_DOUBT).reshape(*self.neutral.shape, -1)
+
+
+def steadied_shapes(raw: Observations) -> Array:
+    """(F, N, 3) the regressor's canonical shapes of the frames where a face was found, what is rigid in their motion taken out."""
+    return _Guide.of(raw, relax=np.copy).steadied(gathered(raw.landmarks_3d, np.flatnonzero(raw.found)))[0]
 
 
 def _moves(shapes: Array, neutral: Array) -> Array:

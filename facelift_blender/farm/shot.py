@@ -76,7 +76,7 @@ class _Work:
     @property
     def made_from(self) -> str:
         """Key of the takes: footage, models, version and settings."""
-        learned = {name: sha256_of(model_path(name)) for name in ("habits", "expression")}
+        learned = {name: sha256_of(model_path(name)) for name in ("habits", "resting", "expression")}
         solved_by = {**learned, "settings": asdict(self.settings), "parts": self.shot.parts}
         return _digest({**_common(self.footage), **solved_by})
 

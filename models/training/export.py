@@ -15,7 +15,7 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from facelift_blender.capture.expression import Reading
+from facelift_blender.capture.expression import Reading, Resting
 from facelift_blender.capture.habits import Habits
 from facelift_blender.capture.topology import NAMES
 from facelift_blender.capture.weights import sha256_of
@@ -103,7 +103,7 @@ def register(name: str, path: Path, license_text: str, source: str) -> None:
     listing.write_text(json.dumps(entries, indent=2) + "\n")
 
 
-def save_learned(name: str, learned: Habits | Reading, path: Path, source: str) -> None:
+def save_learned(name: str, learned: Habits | Reading | Resting, path: Path, source: str) -> None:
     """What the extension reads beside its networks: a dataclass of arrays as .npz, whole or not at all, and its hash."""
     part = path.with_suffix(".part")
     with part.open("wb") as file:

@@ -36,6 +36,11 @@ DOUBT, CAUTION, TOLD = 0.5, 1.0, 0.5
 correlation from which a shape counts as told.
 """
 ONE_SIDED: Final = ("eyeBlink", "eyeSquint", "eyeWide", "browDown", "browOuterUp", "cheekSquint")
+ANTAGONISTS: Final = (
+    ("eyeLookInLeft", "eyeLookOutLeft"), ("eyeLookInRight", "eyeLookOutRight"),
+    ("eyeLookUpLeft", "eyeLookDownLeft"), ("eyeLookUpRight", "eyeLookDownRight"),
+)  # fmt: skip
+"""Shapes that are two sides of one move: a line is drawn through both, of which each shows what is above nothing."""
 _REST: Final = 0.02
 _MOST: Final = 1.6
 """The largest gain."""
@@ -112,13 +117,22 @@ def _left_out(samples: Samples) -> Array:
 
 def ridge(described: Array, weights: Array) -> Array:
     """(F, 52); what tells of the other eye or brow tells nothing of this one."""
-    normal, goal = described.T @ described + RIDGE * np.eye(described.shape[1]), described.T @ weights
+    normal, goal = described.T @ described + RIDGE * np.eye(described.shape[1]), described.T @ opposed(weights)
     matrix = np.zeros_like(goal)
     for side in ("Right", "Left", ""):
         shapes = [k for k, name in enumerate(arkit.NAMES) if _own_side(name) == side]
         rows = np.flatnonzero(~_tells_of_other(side))
         matrix[np.ix_(rows, shapes)] = np.linalg.solve(normal[np.ix_(rows, rows)], goal[np.ix_(rows, shapes)])
     return matrix
+
+
+def opposed(weights: Array) -> Array:
+    """Weights (S, 52) with antagonists counted against each other: below nothing where the other shows."""
+    moves = weights.copy()
+    for pair in ANTAGONISTS:
+        one, other = (arkit.INDEX[name] for name in pair)
+        moves[:, [one, other]] -= weights[:, [other, one]]
+    return moves
 
 
 def _own_side(shape: str) -> str:

@@ -35,9 +35,14 @@ def seeds(folder: Path) -> list[int]:
 
 def observe(seed: int, folder: Path, look: LookingTwice) -> tuple[Take, Truth]:
     """The take of a character's stills, one a frame, as the extension's tracker would have it, and their truth."""
-    raw, truth, _, whole = seen(seed, folder, look)
-    raw = without_habits(raw, (whole / 2, whole / 2), look.sha256, look.look.sha256)
+    raw, truth, whole = tracked(seed, folder, look)
     return solve(raw, Clip(f"{seed}", whole, whole, 24.0, len(truth)), SolveSettings(smoothing=0.0)), truth
+
+
+def tracked(seed: int, folder: Path, look: LookingTwice) -> tuple[Observations, Truth, int]:
+    """What the tracker says of a character's stills, the networks' habits taken out; the truth, and how wide the picture is, in pixels."""
+    raw, truth, _, whole = seen(seed, folder, look)
+    return without_habits(raw, (whole / 2, whole / 2), look.sha256, look.look.sha256), truth, whole
 
 
 def seen(seed: int, folder: Path, look: LookingTwice) -> tuple[Observations, Truth, Array, int]:

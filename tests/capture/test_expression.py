@@ -151,6 +151,28 @@ def test_neutral_looks_ahead_though_the_actor_looks_aside() -> None:
     assert np.abs(found[irises] - basis.neutral[irises])[:, :2].max() < 5e-4
 
 
+def test_a_face_that_rests_is_left_as_it_is() -> None:
+    """Within a tenth of a millimetre."""
+    neutral = expression.head_basis().neutral
+    assert np.linalg.norm(expression.relaxed(neutral) - neutral, axis=1).max() < 1e-4
+
+
+def test_who_smiles_all_along_is_seen_to_smile() -> None:
+    """Half of a smile that never ends is taken off, on both sides alike."""
+    neutral = expression.head_basis().neutral
+    smiling = neutral + expression.moves(one("mouthSmileLeft", 0.6) + one("mouthSmileRight", 0.6), neutral)[0]
+    before, after = (np.linalg.norm(found - neutral, axis=1).max() for found in (smiling, expression.relaxed(smiling)))
+    assert after < 0.5 * before
+    turned = expression.relaxed(smiling)[list(topology.MIRROR)] * [-1.0, 1.0, 1.0]
+    np.testing.assert_allclose(turned, expression.relaxed(smiling), atol=3e-4)
+
+
+def test_where_somebody_looks_is_no_matter_of_rest() -> None:
+    neutral = expression.head_basis().neutral
+    aside = neutral + expression.moves(one("eyeLookInLeft", 0.8) + one("eyeLookOutRight", 0.8), neutral)[0]
+    assert np.linalg.norm(expression.relaxed(aside) - aside, axis=1).max() < 5e-4
+
+
 def test_a_weight_a_frame_costs_little() -> None:
     landmarks = np.tile(perform(SYNTHETIC, talking(TIMES), 0.0005), (4, 1, 1))
     expression.fit_weights(landmarks[:10], face(), basis=SYNTHETIC)
