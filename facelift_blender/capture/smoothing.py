@@ -41,8 +41,10 @@ _PATIENCE, _PATIENT_DECADES = 4.0, 1.5
 """Variances of the noise over the acceleration's to which a moving part is stiff at half of the slider; and decades of that from none
 of the slider to all of it.
 """
-_PATIENCES = {"pose": 2.0, "mouth": 0.25, "eyes": 0.6, "brows": 2.0, "face": 4.0}
-"""How much stiffer the parts are than that: lips and lids are the quickest, contour and cheeks the slowest."""
+_PATIENCES = {"pose": 2.0, "mouth": 0.25, "eyes": 0.6, "irises": 12.0, "brows": 2.0, "face": 10.0}
+"""How much stiffer the parts are than that: lips and lids are the quickest, contour and cheeks the slowest. Eyes that look elsewhere leap
+so far that they pass whole, and what little else irises seem to do is noise.
+"""
 _SOFT = 0.3
 """The stiffness with which the search begins."""
 _STRETCH, _OVERLAP = 6000, 250
@@ -154,7 +156,7 @@ def _smooth_stretch(path: Path, certainty: Certainty, rows: slice, smoothing: Sm
         values = path.landmarks[rows][:, part]
         weights = _limited(np.mean(certainty.landmarks[rows][:, part], axis=1))
         region = topology.TABLE[part[0]].region
-        patience = _PATIENCES.get(_SLIDERS.get(region, "face"), 1.0) * _PATIENCE
+        patience = _PATIENCES.get(region, _PATIENCES[_SLIDERS.get(region, "face")]) * _PATIENCE
         smooth_part = smooth_moves(values.reshape(len(values), -1), smoothing.of_region(region), weights, fps, patience)
         landmarks[:, part] = smooth_part.reshape(values.shape)
     return Path(rotations, translations, landmarks)
