@@ -41,10 +41,8 @@ _PATIENCE, _PATIENT_DECADES = 4.0, 1.5
 """Variances of the noise over the acceleration's to which a moving part is stiff at half of the slider; and decades of that from none
 of the slider to all of it.
 """
-_PATIENCES = {"pose": 2.0, "mouth": 0.25, "eyes": 0.6, "irises": 12.0, "brows": 2.0, "face": 10.0}
-"""How much stiffer the parts are than that: lips and lids are the quickest, contour and cheeks the slowest. Eyes that look elsewhere leap
-so far that they pass whole, and what little else irises seem to do is noise.
-"""
+_PATIENCES = {"pose": 2.0, "mouth": 0.25, "eyes": 0.6, "irises": 1.5, "brows": 2.0, "face": 10.0}
+"""How much stiffer the parts are than that: lips and lids are the quickest, contour and cheeks the slowest."""
 _SOFT = 0.3
 """The stiffness with which the search begins."""
 _STRETCH, _OVERLAP = 6000, 250
