@@ -100,37 +100,23 @@ def act(action: str, details: list[str], options: argparse.Namespace, environmen
     if action == "shot":
         take_picture(options.output / f"{details[0]}.png", [] if options.full else details[1:], environment)
         return
+    place, rest = details[:2], little_by_little(details[2:]) if action == "drag" else details[2:]
     tool = {
         "move": ["mousemove", *details, "sleep", "0.4", "mousemove_relative", "2", "1", "sleep", "0.2"],
         "click": ["mousemove", *details, "sleep", "0.5", "mousemove_relative", "2", "1", "sleep", "0.5", "click", "1"],
-        "drag": [
-            "mousemove",
-            *details[:2],
-            "sleep",
-            "0.5",
-            "mousedown",
-            "1",
-            "sleep",
-            "0.2",
-            "mousemove_relative",
-            "--",
-            *details[2:],
-            "sleep",
-            "0.3",
-            "mousemove_relative",
-            "--",
-            *details[2:],
-            "sleep",
-            "0.3",
-            "mouseup",
-            "1",
-        ],
+        "drag": ["mousemove", *place, "sleep", "0.5", "mousedown", "1", "sleep", "0.3", *rest, "mouseup", "1"],
         "key": ["key", *details],
         "glide": ["mousemove", *details, "sleep", "0.05", "mousemove_relative", "1", "1"],
         "type": ["key", "ctrl+a", "sleep", "0.3", "type", "--delay", "60", *details],
-        "scroll": ["mousemove", *details[:2], "sleep", "0.5", "click", "--repeat", *details[2:3], "--delay", "60", *(details[3:] or ["5"])],
+        "scroll": ["mousemove", *place, "sleep", "0.5", "click", "--repeat", *rest[:1], "--delay", "60", *(rest[1:] or ["5"])],
     }[action]
     subprocess.run(["xdotool", *tool], env=environment, check=True)
+
+
+def little_by_little(way: list[str]) -> list[str]:
+    """A way of so many pixels as a hand goes it: a leap with the button down is no drag to Blender."""
+    steps = [str(round(float(part) / 10)) for part in way]
+    return [*["mousemove_relative", "--", *steps, "sleep", "0.06"] * 10, "sleep", "0.3"]
 
 
 def take_picture(path: Path, crop: list[str], environment: dict[str, str]) -> None:

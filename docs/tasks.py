@@ -99,14 +99,19 @@ class Tasks(Story):
 
     def _scan(self, kind: str, wanted: str, part: str = "UI", share: float = 0.75, below: int = 0, rows: int = 100) -> Steps:
         """Look down a column of a region, or some rows of it below a place on the screen."""
-        region = self.region(kind, part)
+        region, last = self.region(kind, part), None
         for height in range(region.height - 8, 4, -14):
             place = self.on_screen(region, region.width * share, height)
             if not below < place[1] < below + 20 * rows:
                 continue
             yield ("glide", *place)
             if re.search(wanted, self.under(kind, part)):
-                return place
+                for one in filter(None, (place, last)):  # a window that is behind says what was under the mouse before
+                    yield ("glide", *one)
+                    yield 0.5
+                    if re.search(wanted, self.under(kind, part)):
+                        return one
+            last = place
         return None
 
     def under(self, kind: str, part: str) -> str:
@@ -116,8 +121,7 @@ class Tasks(Story):
         said = ""
         with bpy.context.temp_override(window=bpy.context.window, area=self.area(kind), region=self.region(kind, part)):
             for copy, told in ((bpy.ops.ui.copy_python_command_button, {}), (bpy.ops.ui.copy_data_path_button, {"full_path": True})):
-                if copy.poll():
-                    copy(**told)
+                if copy.poll() and copy(**told) == {"FINISHED"}:
                     said += bpy.context.window_manager.clipboard + "\n"
         return said
 
@@ -219,7 +223,7 @@ class Tasks(Story):
         before = self.take().provenance["smoothing"]["mouth"]
         yield from self.open_panel("CLIP_EDITOR", "look_through_camera", r"facelift\.mouth")
         x, y = yield from self.find("CLIP_EDITOR", r"facelift\.mouth")
-        yield from self.do("drag", x, y, -20, 0)
+        yield from self.do("drag", x, y, 50, 0)
         yield from self.worked()
         check(self.take().provenance["smoothing"]["mouth"] != before, "the mouth is smoothed anew without tracking")
 
