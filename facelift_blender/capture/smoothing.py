@@ -28,10 +28,10 @@ _MISTOLD = 0.5
 """What the pose's noise from frame to frame can be at most, of the variance that is told for it: most of the landmarks' errors stay."""
 _ROUNDS, _SETTLED = 10, 0.01
 """How often the stiffness is found anew at most, and the share of it that no longer matters."""
-_MOVES, _FEW, _ALIKE = 4, 12, 8.0
-"""Main moves of a part that are smoothed by themselves, frames that tell none, and the most that the variance of such a move's noise is
-of what the noise is of the other moves, which the part is not wont to do: landmarks' errors are somewhat alike, a face that never rests
-is far more so, and must not pass for noise.
+_MOVES, _MOUTHS, _FEW, _ALIKE = 4, 6, 12, 8.0
+"""Main moves of a part, and of the mouth, that are smoothed by themselves, frames that tell none, and the most that the variance of such
+a move's noise is of what the noise is of the other moves, which the part is not wont to do: landmarks' errors are somewhat alike, a face
+that never rests is far more so, and must not pass for noise.
 """
 _STRENGTH = 30.0
 """Stiffness at 0.3 of the slider and 25 frames a second: a body at rest passes below 2 Hz."""
@@ -155,7 +155,8 @@ def _smooth_stretch(path: Path, certainty: Certainty, rows: slice, smoothing: Sm
         weights = _limited(np.mean(certainty.landmarks[rows][:, part], axis=1))
         region = topology.TABLE[part[0]].region
         patience = _PATIENCES.get(region, _PATIENCES[_SLIDERS.get(region, "face")]) * _PATIENCE
-        smooth_part = smooth_moves(values.reshape(len(values), -1), smoothing.of_region(region), weights, fps, patience)
+        moves = _MOUTHS if region == "mouth" else _MOVES
+        smooth_part = smooth_moves(values.reshape(len(values), -1), smoothing.of_region(region), weights, fps, patience, moves)
         landmarks[:, part] = smooth_part.reshape(values.shape)
     return Path(rotations, translations, landmarks)
 
@@ -238,12 +239,14 @@ def smooth(
     return path
 
 
-def smooth_moves(values: Array, smoothing: float, weights: Array | None = None, fps: float = 25.0, patience: float = _PATIENCE) -> Array:
+def smooth_moves(
+    values: Array, smoothing: float, weights: Array | None = None, fps: float = 25.0, patience: float = _PATIENCE, moves: int = _MOVES
+) -> Array:
     """Smooth the channels of a part (T, C) along what it is wont to do, each of its main moves by itself.
 
     A blink is one move of many points: along it, it stands far out of the noise that each point has, and so it passes while
     whatever else the points do then stays still. Channels are points (x, y, z), the calmer of which tell how noisy each axis is.
-    Arguments as of `smooth`.
+    Arguments as of `smooth`; moves: how many of them.
     """
     measured = np.all(np.isfinite(values), axis=1)
     if smoothing <= 0 or measured.sum() < _FEW:
@@ -254,10 +257,10 @@ def smooth_moves(values: Array, smoothing: float, weights: Array | None = None, 
     shown = values[measured] / scale
     middle = shown.mean(axis=0)
     turn = np.linalg.eigh((shown - middle).T @ (shown - middle))[1][:, ::-1]
-    main = min(_MOVES, turn.shape[1] - 1)
-    *moves, others = np.split((values / scale - middle) @ turn, range(1, main + 1), axis=1)
+    main = min(moves, turn.shape[1] - 1)
+    *wont, others = np.split((values / scale - middle) @ turn, range(1, main + 1), axis=1)
     told = _ALIKE * _noise(others[measured]) / others.shape[1]
-    smoothed = [smooth(move, smoothing, weights, fps, told, patience) for move in moves]
+    smoothed = [smooth(move, smoothing, weights, fps, told, patience) for move in wont]
     smoothed.append(smooth(others, smoothing, weights, fps, patience=patience))
     return (np.concatenate(smoothed, axis=1) @ turn.T + middle) * scale
 

@@ -38,6 +38,8 @@ RIDGE, NEAR_RIDGE = 1000.0, 300.0
 MIDWAY: Final = 0.5
 RENDERED: Final = 4.0
 """How much more than a generated face a rendered one counts for the nearness: its lens is a lens's."""
+MOVES, READ_WELL, _VIEW = 8, 0.8, 6
+"""Main moves of faces, the correlation from which one counts as read well, and how many numbers describe the view."""
 FOLDS: Final = 6
 VIEWS: Final = ("views", "views_auto_decoder")
 MOST_VIEWS, WIDEST_TURN = 1800, 60.0
@@ -117,7 +119,42 @@ def fit(lesson: Lesson) -> Habits:
     told = habits.described(lesson.said)
     told = beside_usual(told, _usual(told, lesson.people))
     goals = np.concatenate([part.reshape(len(told), -1) for part in (lesson.seen, lesson.shapes, lesson.turns)], axis=1)
-    return replace(habits, matrix=ridge(told, goals, lesson.kind, RIDGE), nearness=_nearness(habits, lesson))
+    matrix = ridge(told, goals, lesson.kind, RIDGE) + _stretch(habits, lesson, told, goals)
+    return replace(habits, matrix=matrix, nearness=_nearness(habits, lesson))
+
+
+def _stretch(habits: Habits, lesson: Lesson, told: Array, goals: Array) -> Array:
+    """(2 D - 1, G) what brings the moves that are read well to their full size: what is learned from noise is too tame."""
+    count, own = lesson.said.shapes.shape[1], (told.shape[1] + 1) // 2
+    shapes = slice(2 * count, 5 * count)
+    found, true = _moves_left_out(lesson, told, goals[:, shapes])
+    matrix, extra = ridge(told, goals[:, shapes], lesson.kind, RIDGE), np.zeros((told.shape[1], goals.shape[1]))
+    made = np.zeros((own - 1, 3 * count))
+    made[_VIEW - 1 :][: habits.shape_axes.shape[1]] = habits.shape_axes.T
+    extra[own:, shapes] = (made + matrix[1:own] + matrix[own:]) @ _gain(found, true)
+    extra[own:, : 2 * count] = extra[own:, shapes].reshape(own - 1, count, 3)[..., :2].reshape(own - 1, -1)
+    return extra
+
+
+def _moves_left_out(lesson: Lesson, told: Array, shapes: Array) -> tuple[Array, Array]:
+    """(R, 3 N) what the rendered characters' pictures have beyond their person's others, as the others' maps have it, and in truth."""
+    found, true, everyone = [], [], np.unique(lesson.people)
+    for fold in range(FOLDS):
+        out = np.isin(lesson.people, everyone[fold::FOLDS])
+        matrix, rows = ridge(told[~out], shapes[~out], lesson.kind[~out], RIDGE), out & (lesson.kind == 0)
+        said, people = lesson.said.shapes[rows].reshape(int(rows.sum()), -1), lesson.people[rows]
+        for moved, corrections in ((found, told[rows] @ matrix), (true, shapes[rows])):
+            moved.append(said + corrections - _usual(said + corrections, people))
+    return np.concatenate(found), np.concatenate(true)
+
+
+def _gain(found: Array, true: Array) -> Array:
+    """(3 N, 3 N) what is missing of the main moves that are read well, from moves (R, 3 N) as they are found and in truth."""
+    moves = np.linalg.eigh(true.T @ true)[1][:, : -MOVES - 1 : -1]
+    found, true = found @ moves, true @ moves
+    both = np.sum(found * true, axis=0)
+    slope, alike = both / np.sum(true**2, axis=0), both / np.sqrt(np.sum(found**2, axis=0) * np.sum(true**2, axis=0))
+    return (moves * np.where(alike > READ_WELL, 1.0 / slope - 1.0, 0.0)) @ moves.T
 
 
 def _to_describe(lesson: Lesson) -> Habits:
