@@ -27,11 +27,11 @@ from models.performer.truth import Truth
 from . import expression_samples, paths
 from .export import save_learned
 
-RIDGE: Final = 3000.0
+RIDGE: Final = 6000.0
 NEUTRALS, FEW = 3, 0.5
 """Faces at rest that each character is seen from: the solve's, and those of a share of the stills, as a short clip would have them."""
 FOLDS: Final = 6
-DOUBT, CAUTION, TOLD = 0.5, 1.0, 0.5
+DOUBT, CAUTION, TOLD = 0.5, 2.0, 0.7
 """What a weight has to exceed, in standard deviations of its error at rest; so much more for a shape of which nothing is told; the
 correlation from which a shape counts as told.
 """
