@@ -104,9 +104,7 @@ def _spare(action: bpy.types.Action | None) -> None:
 def _owner_curves(action: bpy.types.Action, animation: bpy.types.AnimData, track: Track) -> Any:
     if has_slots() and animation.action_slot is None:
         animation.action_slot = action.slots.new(id_type=track.owner.id_type, name=track.name)
-    curves = curves_of(action, animation.action_slot if has_slots() else None)
-    curves.clear()
-    return curves
+    return curves_of(action, animation.action_slot if has_slots() else None)
 
 
 def curves_of(action: bpy.types.Action, slot: Any | None) -> Any:
@@ -119,11 +117,39 @@ def curves_of(action: bpy.types.Action, slot: Any | None) -> Any:
 
 
 def _write_curves(target: Any, curves: Sequence[Curve]) -> Iterator[None]:
+    """Let an owner have these curves and no others; those that are so already are left alone, a window need not draw them again."""
+    there = {(written.data_path, written.array_index): written for written in target}
+    wanted = {(curve.path, curve.index) for curve in curves}
+    for place in there.keys() - wanted:
+        target.remove(there.pop(place))
     for curve in curves:
-        written = target.new(curve.path, index=curve.index)
-        points = written.keyframe_points
-        points.add(len(curve.values))
-        points.foreach_set("co", np.stack([curve.keys.frames, curve.values], axis=1).astype(np.float32).ravel())
-        points.foreach_set("interpolation", np.where(curve.keys.holds, _CONSTANT, _LINEAR).astype(np.int32))
+        written = there.get((curve.path, curve.index))
+        if written is not None and len(written.keyframe_points) != len(curve.values):
+            target.remove(written)
+            written = None
+        if _write_keys(written or _new_curve(target, curve), curve):
+            yield
+
+
+def _new_curve(target: Any, curve: Curve) -> bpy.types.FCurve:
+    written = target.new(curve.path, index=curve.index)
+    written.keyframe_points.add(len(curve.values))
+    return written
+
+
+def _write_keys(written: bpy.types.FCurve, curve: Curve) -> bool:
+    """Give a curve its keys; whether it had others."""
+    fields = {
+        "co": np.stack([curve.keys.frames, curve.values], axis=1).astype(np.float32).ravel(),
+        "interpolation": np.where(curve.keys.holds, _CONSTANT, _LINEAR).astype(np.int32),
+    }
+    changed = False
+    for name, values in fields.items():
+        had = np.empty_like(values)
+        written.keyframe_points.foreach_get(name, had)
+        if not np.array_equal(had, values):
+            written.keyframe_points.foreach_set(name, values)
+            changed = True
+    if changed:
         written.update()
-        yield
+    return changed

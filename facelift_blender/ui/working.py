@@ -14,7 +14,7 @@ from ..capture.types import FaceLiftError
 from ..scene.actions import drain
 from . import job
 
-SLICE: Final = 0.03
+SLICE: Final = 0.012
 """Seconds that Blender may be kept at a time."""
 _TICK: Final = 0.05
 _TOLD: Final = 0.25
