@@ -206,6 +206,24 @@ class Story:
         solving = Heart()
         yield lambda: not self.running()
         print(f"WAIT while it solves and fills the scene: {solving.stop()}", flush=True)
+        yield 3.0
+        yield from self.slide(0.1, "WAIT while a slider acts")
+        yield 3.0
+        drawing = Heart()
+        for _ in range(20):
+            self.area("VIEW_3D").tag_redraw()
+            yield 0.1
+        print(f"WAIT of the same window when nothing is done but drawing the 3D View: {drawing.stop()}", flush=True)
+
+    def slide(self, value: float, what: str) -> Generator[Any, None, None]:
+        """Move the mouth's slider and wait for what comes of it."""
+        sync = sys.modules[self.package() + ".ui.sync"]
+        heart = Heart()
+        self.collection().facelift.mouth = value
+        yield 1.0
+        yield lambda: not sync.is_busy()
+        yield 1.0
+        print(f"{what}: {heart.stop()}", flush=True)
 
     def go_on(self) -> Generator[Any, None, None]:
         """In a Blender that was started anew, from the saved file."""
@@ -404,14 +422,8 @@ class Story:
     def smooth(self) -> Generator[Any, None, None]:
         import bpy
 
-        sync = sys.modules[self.package() + ".ui.sync"]
         before = self.take().provenance["smoothing"]
-        heart = Heart()
-        self.collection().facelift.mouth = 0.1
-        yield 1.0
-        yield lambda: not sync.is_busy()
-        yield 1.0
-        print(f"window while a slider acts: {heart.stop()}", flush=True)
+        yield from self.slide(0.1, "window while a slider acts")
         check(self.take().provenance["smoothing"] != before, "the slider acted without tracking")
         bpy.ops.ed.undo_push(message="Smooth")
         yield self.shot("9_smooth", "VIEW_3D")
