@@ -49,7 +49,7 @@ def make(case: Case, assets: Assets, folder: Path) -> None:
 
 def measure_all(cases: Sequence[Case], folder: Path, pixels: bool) -> dict[str, dict[str, dict[str, float]]]:
     """Figures by road (alone: true landmarks with noise; pixels: the whole road) and case."""
-    from .bench_measure import measure, true_observations
+    from .bench_measure import measure, other_draws, true_observations
     from .bench_observations import mesh_observations, tracked_observations
     from .bench_plate import OnPlate, parted
     from .truth import load_truth
@@ -62,6 +62,7 @@ def measure_all(cases: Sequence[Case], folder: Path, pixels: bool) -> dict[str, 
             continue
         truth = load_truth(told)
         figures["alone"][case.name], plates["alone"][case.name] = measure(true_observations(truth, case.seed), truth, case)
+        figures["alone"][case.name] |= other_draws(truth, case)
         if pixels and clip.exists():
             raw = tracked_observations(clip, folder / KEPT, case.distortion)
             mesh = mesh_observations(clip, raw, folder / KEPT)

@@ -26,6 +26,8 @@ from .truth import Truth
 
 PIXEL_NOISE, POSE_NOISE, SHAPE_NOISE, SHAPE_BIAS = 0.0025, np.radians(2.0), 0.001, 0.001
 """Of the solver alone: pixels as a share of the face's width, radians, and metres of each landmark: by frame and by clip."""
+DRAWS = 5
+"""How often noise is drawn for each clip where the solver alone is asked for the focal length: one draw tells it to a half only."""
 _USUAL_LENS = 50.0
 _LIDS = (((37, 38), (41, 40)), ((43, 44), (47, 46)))
 _LIPS = (((62,), (66,)),)
@@ -89,6 +91,18 @@ def measure(raw: Observations, truth: Truth, case: Case, mesh: Observations | No
         **{f"pnp: {name}": value for name, value in pnp_figures(raw, take, truth).items()},
         **({f"mesh pnp: {name}": value for name, value in pnp_figures(mesh, take, truth).items()} if mesh else {}),
     }, OnPlate.of(project(take)[rows], take.frames[rows], truth)  # fmt: skip
+
+
+def other_draws(truth: Truth, case: Case) -> dict[str, float]:
+    """Focal lengths, and whether their intervals hold the true one, that the solver alone finds with other noise."""
+    figures = {}
+    for draw in range(1, DRAWS):
+        take = solve(
+            true_observations(truth, case.seed + 1000 * draw), clip_of(truth, case.name), SolveSettings(distortion=case.distortion)
+        )
+        told = compare(take, truth)
+        figures |= {f"{name}, {draw}": told[name].value for name in ("focal length", "focal interval holds it")}
+    return figures
 
 
 _POSE = ("head rotation", "depth, given the focal", "inner face", "on the plate")

@@ -95,11 +95,17 @@ def _of(name: str) -> Callable[[Rows], float]:
 
 def _focal(rows: Rows) -> float:
     near = [case.name for case in CASES if case.turning and case.distance <= 1.0 and case.name in rows]
-    return float(np.median([abs(rows[name]["focal length"]) for name in near])) if near else float("nan")
+    errors = [abs(value) for name in near for value in _drawn(rows[name], "focal length")]
+    return float(np.median(errors)) if near else float("nan")
 
 
 def _inside(rows: Rows) -> float:
-    return 100 * float(np.mean([row["focal interval holds it"] for row in rows.values()]))
+    return 100 * float(np.mean([value for row in rows.values() for value in _drawn(row, "focal interval holds it")]))
+
+
+def _drawn(row: dict[str, float], name: str) -> list[float]:
+    """A figure of a clip with all draws of noise."""
+    return [value for key, value in row.items() if key == name or key.startswith(f"{name}, ")]
 
 
 BARS: Final = (
