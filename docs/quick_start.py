@@ -63,14 +63,13 @@ def display() -> Iterator[dict[str, str]]:
 def perform(options: argparse.Namespace, parts: dict[str, bool], script: str) -> int:
     """The parts of a script's story, each in a Blender of its own; whether it is with the file that one before has saved."""
     options.output.mkdir(parents=True, exist_ok=True)
+    status = 0
     with tempfile.TemporaryDirectory() as name, display() as environment:
         folder, clip = Path(name), str(options.clip.resolve())
         for part, goes_on in parts.items():
             command = [options.blender, *[str(folder / "shot.blend")] * goes_on, "-W", "-P", script, "--", clip, name, part]
-            status = attend(command, options, folder, environment)
-            if status:
-                return status
-    return 0
+            status = max(status, attend(command, options, folder, environment))
+    return status
 
 
 def attend(command: list[str], options: argparse.Namespace, folder: Path, environment: dict[str, str]) -> int:

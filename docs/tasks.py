@@ -50,6 +50,7 @@ class Tasks(Story):
     """A user who looks for buttons by what they do."""
 
     clicks = 0
+    wrong: list[int] = []
 
     def tasks(self) -> Steps:
         """All ten, in an order in which each finds what it needs."""
@@ -66,13 +67,18 @@ class Tasks(Story):
             yield from self.count(number, task)
         bpy.ops.wm.save_mainfile()
         yield 1.0
+        check(not self.wrong, f"all tasks are done (not so: {self.wrong})")
 
     def count(self, number: int, task: Any) -> Steps:
-        """One task, its clicks written down."""
+        """One task, its clicks written down where all of it was right."""
         import bpy
 
         self.clicks = 0
-        yield from task()
+        try:
+            yield from task()
+        except AssertionError:  # said already; the others may be right
+            self.wrong.append(number)
+            return
         yield 1.0
         yield ("shot", f"task_{number}")
         print(f"task {number}: {self.clicks} clicks", flush=True)
@@ -160,11 +166,9 @@ class Tasks(Story):
         yield ("shot", "lost")
         check(False, f"a panel with {wanted} opens")
 
-    def type_into(self, kind: str, wanted: str, text: str) -> Steps:
+    def type_into(self, kind: str, wanted: str, text: str, share: float = 0.75) -> Steps:
         """Type a value into a field."""
-        place = yield from self.find(kind, wanted)
-        yield ("click", *place)
-        yield ("key", "Return")
+        yield ("click", *(yield from self.find(kind, wanted, share=share)))
         yield from self.do("type", text)
         yield ("key", "Return")
         yield 0.5
@@ -266,7 +270,7 @@ class Tasks(Story):
         yield from self.go_to(20)
         yield from self.open_panel("CLIP_EDITOR", r"facelift\.before", "facelift.mute_region")
         yield from self.press_button("CLIP_EDITOR", "facelift.mute_region")
-        yield from self.type_into("CLIP_EDITOR", r"mutes\[0\]\.end", "40")
+        yield from self.type_into("CLIP_EDITOR", r"mutes\[0\]\.end", "40", 0.66)
         yield from self.press_button("CLIP_EDITOR", "facelift.refine")
         yield from self.worked()
         mutes = self.take().corrections.mutes

@@ -249,7 +249,7 @@ GERMAN: Final = {
         "Keine Landmarke ist ausgewählt: zuerst Empties der Aufnahme in der 3D-Ansicht auswählen."
     ),
     "{} points are markers: move one, then press Refine": "{} Punkte sind Marker: einen verschieben, dann verfeinern",
-    "{} solved again with {} corrections": "{} neu gelöst mit {} Korrekturen",
+    "{} solved again; corrections: {}": "{} neu gelöst; Korrekturen: {}",
     "No frame is left to look at": "Kein Bild ist mehr anzusehen",
     "Frame {}: {:.0f} % sure, residual {:.1f} px ({} of {})": "Bild {}: zu {:.0f} % sicher, Restfehler {:.1f} px ({} von {})",
     "A measured distance takes two different points of the face; choose another one.": (

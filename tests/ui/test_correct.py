@@ -116,7 +116,7 @@ def test_in_the_window_refine_works_beside_blender(collection: bpy.types.Collect
     assert not bpy.ops.facelift.refine.poll()
     assert drive(double, window) == {"FINISHED"}
     assert np.linalg.norm(place(take_of(collection), 20) - goal) < 0.5
-    assert double.reports == [({"INFO"}, "Actor 1 solved again with 1 corrections")]
+    assert double.reports == [({"INFO"}, "Actor 1 solved again; corrections: 1")]
     assert not window.timers
 
 

@@ -130,7 +130,7 @@ class FACELIFT_OT_refine(_Correcting, Working, bpy.types.Operator):
         clean_cache()
         done = result.solved.corrections
         count = len(done.pins) + len(done.mutes)
-        self.report({"INFO"}, tr("{} solved again with {} corrections").format(collection["facelift_actor"], count))
+        self.report({"INFO"}, tr("{} solved again; corrections: {}").format(collection["facelift_actor"], count))
 
 
 class FACELIFT_OT_lock_frame(_Correcting, bpy.types.Operator):
