@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from facelift_blender.capture import topology
 from facelift_blender.capture.footage import probe
 from facelift_blender.capture.overlay import write_sheet, write_video
 from facelift_blender.capture.refine import worst_frames
@@ -17,7 +18,7 @@ from facelift_blender.capture.take import project
 from facelift_blender.capture.types import Array, Observations
 
 from .bench_observations import mesh_observations, tracked_observations
-from .bench_still import jitter, still, width
+from .bench_still import jitter, jitter_of_parts, still, width
 
 MOST: Final = 150
 """Frames of a clip that are looked at."""
@@ -27,6 +28,7 @@ MOST: Final = 150
 class ClipFigures:
     """frames: with a face, of all. residual: median, % of the face's width. jitter: where the face rests, of take, regressor and
     common net. moving: RMS acceleration on all frames of take and regressor. worst: frames, the worst first. focal: mm, and its source.
+    parts: (R,) jitter of the take where each region rests, of the regressor's.
     """
 
     name: str
@@ -36,6 +38,7 @@ class ClipFigures:
     moving: tuple[float, float]
     worst: list[int]
     focal: tuple[float, str]
+    parts: Array
 
 
 def measure_clip(path: Path, kept: Path, overlays: Path | None) -> ClipFigures:
@@ -53,7 +56,7 @@ def measure_clip(path: Path, kept: Path, overlays: Path | None) -> ClipFigures:
     return ClipFigures(
         path.stem, (int(raw.found.sum()), len(raw.frames)), 100 * float(np.nanmedian(take.residuals)) / width(seen),
         (jitter(solved, rest), jitter(seen, rest), jitter(net, rest)), (jitter(solved, whole), jitter(seen, whole)),
-        worst_frames(take, 5), (focal, take.lens.focal_source),
+        worst_frames(take, 5), (focal, take.lens.focal_source), jitter_of_parts(solved, rest) / jitter_of_parts(seen, rest),
     )  # fmt: skip
 
 
@@ -75,4 +78,6 @@ def table(clips: list[ClipFigures]) -> str:
     lines.append(
         f"where the face rests: take / raw {np.nanmedian(take / raw):.2f} (aim 0.2), take / net {np.nanmedian(take / net):.2f} (aim 0.5)"
     )
+    parts = (f"{region} {np.nanmedian([clip.parts[k] for clip in clips]):.2f}" for k, region in enumerate(topology.REGIONS))
+    lines.append(f"take / raw by part: {', '.join(parts)}")
     return "\n".join(line.replace("nan", "  -") for line in lines) + "\n"

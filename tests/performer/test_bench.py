@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facelift_blender.capture import topology
 from facelift_blender.capture.types import Distortion, Observations
 from models.performer import bench_measure, bench_observations, bench_report, compare, degrade
 from models.performer.bench_cases import CASES, FIRST_CHARACTER
 from models.performer.bench_plate import OnPlate, parted
-from models.performer.bench_still import jitter, still
+from models.performer.bench_still import jitter, jitter_of_parts, still
 from models.performer.truth import Truth, load_truth, project
 
 DEMO = Path(compare.__file__).with_name("demo_truth.json.gz")
@@ -111,6 +112,14 @@ def test_only_what_rests_tells_of_jitter() -> None:
     assert rest[:, 30:].mean() > 0.8
     noisy = calm + random.normal(0, 0.1, calm.shape)
     assert jitter(noisy, rest) == pytest.approx(100 * 0.1 * np.sqrt(2 * 6) / np.ptp(calm[0, :, 0]), rel=0.1)
+
+
+def test_a_part_that_trembles_does_not_make_the_others_tremble() -> None:
+    random, face = np.random.default_rng(3), np.random.default_rng(2).uniform(0, 100, (150, 2))
+    noise = np.where([landmark.region == "mouth" for landmark in topology.TABLE], 1.0, 0.1)
+    told = jitter_of_parts(face + noise[:, None] * random.normal(size=(200, 150, 2)), np.ones((200, 150), bool))
+    mouth = topology.REGIONS.index("mouth")
+    assert told[mouth] == pytest.approx(10 * np.median(np.delete(told, mouth)), rel=0.1)
 
 
 def test_what_the_models_said_is_kept_until_they_change(tmp_path: Path, truth: Truth) -> None:
