@@ -26,7 +26,7 @@ from quick_start import Story, check  # noqa: E402
 
 Steps = Generator[Any, None, Any]
 COUNTED = ("click", "drag", "key", "type")
-SCROLLS = (0.5, 0.5, -20.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)
+SCROLLS = (0.5, 0.5, -3.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)
 """How a sidebar is scrolled in search of a button: down by so many of its heights."""
 
 
@@ -108,13 +108,10 @@ class Tasks(Story):
         return None
 
     def scroll(self, kind: str, pixels: float) -> Steps:
-        """Scroll a sidebar down by so many pixels; a list under the mouse would take the wheel for itself."""
-        import bpy
-
-        roll = bpy.ops.view2d.scroll_down if pixels > 0 else bpy.ops.view2d.scroll_up
-        with bpy.context.temp_override(window=bpy.context.window, area=self.area(kind), region=self.region(kind, "UI")):
-            roll(deltay=round(abs(pixels)))
-        self.region(kind, "UI").tag_redraw()
+        """Scroll a sidebar down by so many pixels, with the mouse at its edge: a list under it would take the wheel for itself."""
+        region = self.region(kind, "UI")
+        place = self.on_screen(region, 10, region.height * 0.5)
+        yield ("scroll", *place, max(1, round(abs(pixels) / 40)), 5 if pixels > 0 else 4)
         yield 1.0
 
     def _scan(self, kind: str, wanted: str, part: str = "UI", share: float = 0.75, below: int = 0) -> Steps:
