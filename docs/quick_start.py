@@ -336,6 +336,7 @@ class Story:
         yield 1.5
         stopped = len(self.take())
         check(0 < stopped < self.frames(), f"{stopped} of {self.frames()} frames are kept after Esc")
+        yield 3.0  # the overlay comes when its head is bent to the actor
         yield self.shot("3_stopped", "CLIP_EDITOR")
 
     def resume(self) -> Generator[Any, None, None]:
