@@ -350,9 +350,9 @@ class Tasks(Story):
         yield from self.press_button("CLIP_EDITOR", r"facelift\.zoom")
         check(settings.zoom, "the lens is said to zoom")
         yield from self.press_button("CLIP_EDITOR", r"facelift\.scale")
-        yield ("key", "Down")
-        yield ("key", "Return")
-        yield 0.5
+        yield 1.0
+        yield ("key", "b")  # By Measure: its letter in the menu
+        yield 1.0
         check(settings.scale == "MEASURED", "the scale comes from a measure")
         yield ("shot", "camera_and_scale")
 
