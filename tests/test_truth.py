@@ -27,7 +27,7 @@ the tracker's landmarks, which these are not.
 """
 
 ROAD = {
-    "focal length": 20.0, "head rotation": 2.3, "depth, given the focal": 1.6, "inner face": 3.0, "inner face, motion only": 1.7,
+    "focal length": 25.0, "head rotation": 2.3, "depth, given the focal": 1.6, "inner face": 3.0, "inner face, motion only": 1.7,
     "weights, observable": 0.06, "on the plate": 1.5,
 }  # fmt: skip
 """Limits of the errors from the clip's pixels: the whole road with the weights as they are."""
