@@ -45,9 +45,9 @@ def second() -> Take:
 
 def test_the_actors_own_extreme_is_one_on_the_next_clip(first: Take, second: Take) -> None:
     profile = calibrate(first, rest=[1, 2], extremes={"mouthSmileLeft": 10})
-    assert profile.gains[[SMILE, OTHER]] == pytest.approx([1 / RANGE] * 2, rel=0.25), (
-        "its twin follows, and what is read cautiously is read less"
-    )
+    smile, other = profile.gains[[SMILE, OTHER]]
+    assert smile == other, "its twin follows"
+    assert 1 / RANGE < smile < 3.5, "what is read cautiously is read less, and so has a larger gain"
     truth = talking(np.arange(48) / 12)
     before, after = (np.abs(take.weights - truth)[:, SMILE].mean() for take in (second, with_profile(second, profile)))
     assert after < 0.55 * before
