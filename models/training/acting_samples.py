@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Patches for the second look of rendered characters who act: `python -m models.training.acting_samples open`.
 
-`python -m models.performer.exercises -o models/runs/acting --seeds 346 420` renders them. Photographs' labels move less than the
+`python -m models.performer.exercises -o models/runs/acting --seeds 346 389` renders them. Photographs' labels move less than the
 face does: lids, lips and eyes do there what they do here, but to the pixel. What a landmark marks stays as the photographs have
 it: a label is where the character's own point is seen, and beside it lies by what the second look, as it is, puts the landmark
 there on average, which depends on the character and on the view. The irises alone are taken as they are.
@@ -21,7 +21,7 @@ from facelift_blender.capture.crops import box_of_landmarks
 from facelift_blender.capture.landmarks import Estimate, Regressor
 from facelift_blender.capture.second_look import COLUMNS, KINDS, OUTPUTS, REGIONS, Patch, Region, SecondLook, Sight, facing, placed
 from facelift_blender.capture.tracker import USUAL_FOCAL
-from facelift_blender.capture.types import Array, FaceLiftError, Image
+from facelift_blender.capture.types import Array, Image
 from facelift_blender.rigs import arkit
 from models.performer.truth import Truth, load_truth
 
@@ -141,7 +141,7 @@ def main() -> None:
     arguments = parser.parse_args()
     everyone = seeds(arguments.stills)
     if not everyone:
-        raise FaceLiftError(f"{arguments.stills} has no characters: render them with `python -m models.performer.exercises`.")
+        parser.error(f"{arguments.stills} has no characters: render them with `python -m models.performer.exercises`.")
     ending = "" if arguments.name == "open" else "_research"
     regressor = Regressor(paths.WEIGHTS / f"facelift{ending}.onnx", 1)
     look = SecondLook(paths.WEIGHTS / f"second_look{ending}.onnx", 1)
