@@ -103,7 +103,7 @@ KINDS = {
     "alpha.mov": {"codec": "png", "pixels": "rgba"},
     "alpha_10_bit.mov": {"codec": "prores_ks", "pixels": "yuva444p10le"},
     "ten_bit.mp4": {"pixels": "yuv420p10le"},
-    "hevc_10_bit.mp4": {"codec": "libx265", "pixels": "yuv420p10le", "options": {"x265-params": "log-level=none"}},
+    "hevc_10_bit.mp4": {"codec": "libx265", "pixels": "yuv420p10le", "options": {"x265-params": "log-level=none:bframes=0"}},
     "vp9.webm": {"codec": "libvpx-vp9", "options": {"deadline": "realtime"}},
     "odd_size.mkv": {"size": (193, 109), "codec": "ffv1", "pixels": "yuv444p"},
     "interlaced.mp4": {"options": INTERLACED},
