@@ -43,7 +43,7 @@ def metadata_focal(clip: Clip) -> float | None:
 def check_distortion(distortion: Distortion) -> None:
     """Raises FaceLiftError for a model that Blender does not have, or too many coefficients, or some that are not numbers."""
     if distortion.model not in MODELS:
-        raise FaceLiftError(f"{distortion.model} is not a lens distortion model; use one of {', '.join(MODELS)}.")
+        raise FaceLiftError(f"{distortion.model!r} is not a lens distortion model; use one of {', '.join(MODELS)}.")
     if len(distortion.coefficients) > MODELS[distortion.model] or not np.all(np.isfinite(distortion.coefficients)):
         raise FaceLiftError(f"The {distortion.model} lens distortion takes {MODELS[distortion.model]} finite coefficients.")
 

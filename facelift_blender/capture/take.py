@@ -247,6 +247,8 @@ def check_corrections(corrections: Corrections, landmarks: int) -> None:
             raise FaceLiftError(f"The correction of landmark {pin.landmark} on frame {pin.frame} names no place that can be; remove it.")
     for mute in corrections.mutes:
         if mute.region not in REGIONS or mute.start > mute.end:
-            raise FaceLiftError(f"Frames {mute.start} to {mute.end} of {mute.region} cannot be ignored; name one of {', '.join(REGIONS)}.")
+            raise FaceLiftError(
+                f"Frames {mute.start} to {mute.end} of {mute.region!r} cannot be ignored; name one of {', '.join(REGIONS)}."
+            )
     if not 0.0 <= corrections.falloff <= _LONGEST_FALLOFF:
         raise FaceLiftError(f"A correction cannot fade over {corrections.falloff:g} frames; give 0 to {_LONGEST_FALLOFF:g}.")

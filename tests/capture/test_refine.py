@@ -185,7 +185,7 @@ def test_parts_are_smoothed_by_themselves(take: Take) -> None:
     [
         (Corrections((Pin(99, 0, (1.0, 1.0)),)), "Frame 99 has no face"), (Corrections((Pin(1, 150, (1.0, 1.0)),)), "landmark 150"),
         (Corrections((Pin(1, 0, (float("nan"), 1.0)),)), "landmark 0"), (Corrections((Pin(1, 0, (9e5, 1.0)),)), "far outside"),
-        (Corrections(mutes=(Mute("ear", 1, 2),)), "ear cannot be ignored"), (Corrections(falloff=float("nan")), "fade"),
+        (Corrections(mutes=(Mute("ear", 1, 2),)), "'ear' cannot be ignored"), (Corrections(falloff=float("nan")), "fade"),
     ],
 )  # fmt: skip
 def test_corrections_that_cannot_be(take: Take, corrections: Corrections, word: str) -> None:

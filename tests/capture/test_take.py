@@ -132,6 +132,13 @@ def test_missing_numbers(synthetic_take: Take, stored: Path) -> None:
         takes.save_take(replace(synthetic_take, neutral=neutral), stored)
 
 
+@pytest.mark.parametrize("corrections", [Corrections(mutes=(Mute("a\nb", 1, 2),)), Corrections(falloff=-1.0)])
+def test_corrections_that_cannot_be_are_one_line(corrections: Corrections) -> None:
+    with pytest.raises(FaceLiftError) as told:
+        takes.check_corrections(corrections, 150)
+    assert "\n" not in str(told.value)
+
+
 def test_times_that_cannot_be(stored: Path, synthetic_take: Take) -> None:
     times = synthetic_take.times.copy()
     times[-1] = 1e306
