@@ -10,7 +10,7 @@ by part. The tracker's landmarks move less than the face does, and their errors 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..rigs import arkit
 from ..rigs.proportions import scale_by_part
 from . import topology
 from .types import Array
-from .weights import model_path
+from .weights import model_path, read_learned
 
 UNSEEN = ("tongueOut", "cheekPuff")
 """Shapes that landmarks cannot show, whatever they do to a few of them."""
@@ -151,9 +151,7 @@ class Reading:
 @lru_cache(maxsize=1)
 def load_reading() -> Reading:
     """The one that the extension ships (`models.training.expression_fit`)."""
-    path = model_path("expression")
-    with np.load(path, allow_pickle=False) as file:
-        return Reading(*(file[part.name].astype(float) for part in fields(Reading)))
+    return read_learned(model_path("expression"), Reading)
 
 
 @dataclass(frozen=True)
@@ -169,8 +167,7 @@ class Resting:
 @lru_cache(maxsize=1)
 def load_resting() -> Resting:
     """The one that the extension ships (`models.training.resting_fit`)."""
-    with np.load(model_path("resting"), allow_pickle=False) as file:
-        return Resting(*(file[part.name].astype(float) for part in fields(Resting)))
+    return read_learned(model_path("resting"), Resting)
 
 
 def described(landmarks: Array, neutral: Array) -> Array:

@@ -11,7 +11,7 @@ with a wrong one, and the face that it then makes, and where the second look con
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from .head_pose import pose_from, reproject, rotation_matrix
 from .roomy import roomy_copy, windows
 from .types import Array, Observations
-from .weights import model_path, sha256_of
+from .weights import model_path, read_learned, sha256_of
 
 _TELLING = 1000
 """Frames that tell what is usual in a clip."""
@@ -132,5 +132,4 @@ def without_habits(raw: Observations, center: tuple[float, float], regressor: st
 @lru_cache(maxsize=1)
 def load_habits() -> Habits:
     """What the extension ships (`models.training.habits_fit`). Raises FaceLiftError if it is missing or altered."""
-    with np.load(model_path("habits"), allow_pickle=False) as file:
-        return Habits(*(file[part.name].astype(float) for part in fields(Habits)))
+    return read_learned(model_path("habits"), Habits)

@@ -5,10 +5,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 from .types import FaceLiftError
+
+Learned = TypeVar("Learned")
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 FOLDERS = (_PACKAGE / "weights", _PACKAGE.parent / "models" / "weights")
@@ -52,3 +58,9 @@ def model_path(name: str) -> Path:
     if not whole:
         raise FaceLiftError(f"The weights {path.name} are damaged or altered: install FaceLift again from its zip.")
     return path
+
+
+def read_learned(path: Path, kind: type[Learned]) -> Learned:
+    """A dataclass of arrays from the .npz that holds one array a field (`models.training.export.save_learned`)."""
+    with np.load(path, allow_pickle=False) as file:
+        return kind(*(file[part.name].astype(float) for part in fields(kind)))

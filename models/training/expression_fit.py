@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from facelift_blender.capture.expression import Reading, described, find_neutral, head_basis
+from facelift_blender.capture.expression import Reading, Resting, described, find_neutral, head_basis
 from facelift_blender.capture.topology import MIRROR, region_indices
 from facelift_blender.capture.types import Array, FaceLiftError, Take
 from facelift_blender.rigs import arkit
@@ -150,32 +150,30 @@ def _tells_of_other(side: str) -> np.ndarray:
     return described(face + moved, face) != 0.0
 
 
-def save(reading: Reading, path: Path) -> None:
-    """Write the file and its hash."""
-    save_learned("expression", reading, path, "python -m models.training.expression_fit")
-
-
 def observed(folder: Path) -> dict[int, tuple[Take, Truth]]:
     """Every character's take by the extension's models as they are, and its truth. Raises FaceLiftError if there is none."""
-    seeds = expression_samples.seeds(folder)
-    if not seeds:
-        raise FaceLiftError(f"{folder} has no exercises: render them with `python -m models.performer.exercises`.")
-    look = expression_samples.looking_twice()
+    seeds, look = expression_samples.everyone(folder), expression_samples.looking_twice()
     return {seed: expression_samples.observe(seed, folder, look) for seed in seeds}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m models.training.expression_fit", description=__doc__)
+    return teach("expression", lambda folder: fit(samples_of(observed(folder))), __doc__, arguments)
+
+
+def teach(name: str, learn: Callable[[Path], Reading | Resting], told: str | None, arguments: Sequence[str] | None) -> int:
+    """The command that writes what is learned from a folder of exercises; its exit status."""
+    source = f"python -m models.training.{name}_fit"
+    parser = argparse.ArgumentParser(prog=source, description=told)
     parser.add_argument("--exercises", type=Path, default=FOLDER, help="folder with the rendered stills")
-    parser.add_argument("-o", "--output", type=Path, default=paths.WEIGHTS / "expression.npz")
+    parser.add_argument("-o", "--output", type=Path, default=paths.WEIGHTS / f"{name}.npz")
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
     try:
-        takes = observed(options.exercises)
+        learned = learn(options.exercises)
     except FaceLiftError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    save(fit(samples_of(takes)), options.output)
-    sys.stdout.write(f"{options.output}: {len(takes)} characters\n")
+    save_learned(name, learned, options.output, source)
+    sys.stdout.write(f"{options.output}: {len(expression_samples.seeds(options.exercises))} characters\n")
     return 0
 
 

@@ -18,7 +18,7 @@ from facelift_blender.capture.landmarks import Estimate, Regressor
 from facelift_blender.capture.second_look import LookingTwice, SecondLook
 from facelift_blender.capture.solve import SolveSettings, solve
 from facelift_blender.capture.tracker import USUAL_FOCAL
-from facelift_blender.capture.types import Array, Clip, Image, Observations, Take
+from facelift_blender.capture.types import Array, Clip, FaceLiftError, Image, Observations, Take
 from models.performer.clip import recorded
 from models.performer.truth import Truth, load_truth
 
@@ -31,6 +31,14 @@ _JITTER: Final = 0.04
 def seeds(folder: Path) -> list[int]:
     """Characters whose stills are all there."""
     return sorted(int(path.name.split("_")[0]) for path in folder.glob("*_truth.json.gz"))
+
+
+def everyone(folder: Path) -> list[int]:
+    """The characters, one at least. Raises FaceLiftError if there is none."""
+    found = seeds(folder)
+    if not found:
+        raise FaceLiftError(f"{folder} has no exercises: render them with `python -m models.performer.exercises`.")
+    return found
 
 
 def observe(seed: int, folder: Path, look: LookingTwice) -> tuple[Take, Truth]:

@@ -8,7 +8,6 @@ at rest of those who were not learned from seem to show is what a face has to ex
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +18,11 @@ import numpy as np
 
 from facelift_blender.capture.expression import Resting, described, find_neutral, head_basis
 from facelift_blender.capture.solve import steadied_shapes
-from facelift_blender.capture.types import Array, FaceLiftError
+from facelift_blender.capture.types import Array
 from facelift_blender.rigs import arkit
-from models.performer.exercises import FOLDER
 
-from . import expression_samples, paths
-from .export import save_learned
-from .expression_fit import FOLDS, mirrored
+from . import expression_samples
+from .expression_fit import FOLDS, mirrored, teach
 
 RIDGE: Final = 3000.0
 DOUBT: Final = 1.5
@@ -75,27 +72,13 @@ def _ridge(characters: Sequence[Shapes]) -> tuple[Array, Array]:
 
 def observed(folder: Path) -> dict[int, Shapes]:
     """Every character as the extension's models see it. Raises FaceLiftError if there is none."""
-    seeds = expression_samples.seeds(folder)
-    if not seeds:
-        raise FaceLiftError(f"{folder} has no exercises: render them with `python -m models.performer.exercises`.")
-    look = expression_samples.looking_twice()
+    seeds, look = expression_samples.everyone(folder), expression_samples.looking_twice()
     seen = {seed: expression_samples.tracked(seed, folder, look) for seed in seeds}
     return {seed: Shapes(steadied_shapes(raw), truth.weights) for seed, (raw, truth, _) in seen.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m models.training.resting_fit", description=__doc__)
-    parser.add_argument("--exercises", type=Path, default=FOLDER, help="folder with the rendered stills")
-    parser.add_argument("-o", "--output", type=Path, default=paths.WEIGHTS / "resting.npz")
-    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
-    try:
-        characters = observed(options.exercises)
-    except FaceLiftError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    save_learned("resting", fit(characters), options.output, "python -m models.training.resting_fit")
-    sys.stdout.write(f"{options.output}: {len(characters)} characters\n")
-    return 0
+    return teach("resting", lambda folder: fit(observed(folder)), __doc__, arguments)
 
 
 if __name__ == "__main__":

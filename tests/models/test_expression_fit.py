@@ -16,7 +16,8 @@ from facelift_blender.capture.expression import Reading, described, head_basis
 from facelift_blender.rigs import arkit
 from models.performer.exercises import draw_exercises, draw_shot
 from models.training import expression_fit
-from models.training.expression_fit import Samples, fit, mirrored, ridge, save
+from models.training.export import save_learned
+from models.training.expression_fit import Samples, fit, mirrored, ridge
 
 HEAD = head_basis()
 SEEN = expression.observable(HEAD.neutral)
@@ -70,7 +71,7 @@ def test_twins_doubt_alike_and_no_gain_shrinks(reading: Reading) -> None:
 
 def test_what_is_saved_is_what_is_loaded(reading: Reading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "expression.npz"
-    save(reading, path)
+    save_learned("expression", reading, path, "a test")
     monkeypatch.setattr(expression, "model_path", path.with_stem)
     loaded = expression.load_reading.__wrapped__()
     np.testing.assert_allclose(loaded.matrix, reading.matrix, atol=1e-6)

@@ -17,6 +17,7 @@ from facelift_blender.capture.types import Array
 from facelift_blender.rigs import arkit
 from models.performer.exercises import draw_exercises, draw_shot
 from models.training import resting_fit
+from models.training.export import save_learned
 from models.training.resting_fit import Shapes, described_wholly, fit
 
 HEAD = head_basis()
@@ -54,7 +55,7 @@ def test_twins_count_alike(resting: Resting) -> None:
 
 
 def test_what_is_saved_is_what_is_loaded(resting: Resting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    resting_fit.save_learned("resting", resting, tmp_path / "resting.npz", "a test")
+    save_learned("resting", resting, tmp_path / "resting.npz", "a test")
     monkeypatch.setattr(expression, "model_path", (tmp_path / "resting.npz").with_stem)
     np.testing.assert_allclose(expression.load_resting.__wrapped__().matrix, resting.matrix, atol=1e-6)
 
