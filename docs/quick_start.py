@@ -336,8 +336,15 @@ class Story:
         yield 1.5
         stopped = len(self.take())
         check(0 < stopped < self.frames(), f"{stopped} of {self.frames()} frames are kept after Esc")
-        yield 3.0  # the overlay comes when its head is bent to the actor
+        yield from self.overlaid()
         yield self.shot("3_stopped", "CLIP_EDITOR")
+
+    def overlaid(self) -> Generator[Any, None, None]:
+        """Wait for the overlay, which comes when its head is bent to the actor."""
+        overlay, until = sys.modules[self.package() + ".ui.overlay"], time.monotonic() + 60.0
+        yield lambda: overlay.viewer_of(self.collection()) is not None or time.monotonic() > until
+        check(overlay.viewer_of(self.collection()) is not None, "the take is drawn over the plate")
+        yield 1.0
 
     def resume(self) -> Generator[Any, None, None]:
         import bpy

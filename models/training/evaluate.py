@@ -60,7 +60,7 @@ Points = Callable[[Image, Box], Array]
 
 
 def photographs(rivals: Mapping[str, Points], faces: Sequence[HandLabelled]) -> list[Row]:
-    """NME on hand-labelled photographs: by the distance of the outer eye corners, by part, and by the box; and by the skin's tone."""
+    """NME on hand-labelled photographs: by the distance of the outer eye corners, by part, and by the box; and by groups of faces."""
     by_eyes: dict[str, list[Array]] = {who: [] for who in rivals}
     by_box: dict[str, list[Array]] = {who: [] for who in rivals}
     tones = []
@@ -80,28 +80,37 @@ def photographs(rivals: Mapping[str, Points], faces: Sequence[HandLabelled]) -> 
                 Row(f"{source}, {part}, {who}", 100 * of_source[:, measures.PARTS[part]].mean(), "% of the eyes") for part in PHOTO_PARTS
             ]
             rows.append(Row(f"{source}, by the box, {who}", 100 * np.array(by_box[who])[kept].mean(), "% of the box"))
-    return rows + by_tone(np.array(tones), {who: np.array(errors)[:, measures.PARTS["inner"]] for who, errors in by_eyes.items()})
+    groups = by_tone(np.array(tones)) | by_look([face.path.stem for face in faces])
+    return rows + by_group(groups, {who: np.array(errors)[:, measures.PARTS["inner"]] for who, errors in by_eyes.items()})
 
 
 TONES = {"light": (41.0, 91.0), "middling": (10.0, 41.0), "dark": (-91.0, 10.0)}
 """Spans of the skin's individual typology angle as photographed, in degrees: a dim light darkens a face, so that groups overlap."""
 
 
-def by_tone(tones: Array, errors: Mapping[str, Array]) -> list[Row]:
-    """Median error of each group of faces: tones (M,) degrees, errors (M, K) by who made them."""
-    rows = []
-    for name, (low, high) in TONES.items():
-        kept = (tones >= low) & (tones < high)
-        if kept.any():
-            rows += [
-                Row(
-                    f"inner, skin photographed {name} ({kept.sum()}), {who}",
-                    100 * float(np.median(values[kept].mean(axis=1))),
-                    "% of the eyes (median)",
-                )
-                for who, values in errors.items()
-            ]
-    return rows
+LOOKS = Path(__file__).with_name("held_out_looks.json")
+"""Held-out photographs by name whose faces wear glasses, are children's (to about 12) or old (from about 60): judged by eye."""
+
+
+def by_tone(tones: Array) -> dict[str, Array]:
+    """(M,) who is in each group, from skin tones (M,) in degrees."""
+    return {f"skin photographed {name}": (tones >= low) & (tones < high) for name, (low, high) in TONES.items()}
+
+
+def by_look(names: Sequence[str]) -> dict[str, Array]:
+    """(M,) who is in each group, from photographs' names: glasses or none, and three ages."""
+    glasses, child, old = (np.isin(names, listed) for listed in json.loads(LOOKS.read_text(encoding="utf-8")).values())
+    return {"with glasses": glasses, "without glasses": ~glasses, "children": child, "neither young nor old": ~child & ~old, "old": old}
+
+
+def by_group(groups: Mapping[str, Array], errors: Mapping[str, Array]) -> list[Row]:
+    """Median error of each group of faces that has any: who is in it (M,); errors (M, K) by who made them."""
+    return [
+        Row(f"inner, {name} ({kept.sum()}), {who}", 100 * float(np.median(values[kept].mean(axis=1))), "% of the eyes (median)")
+        for name, kept in groups.items()
+        if kept.any()
+        for who, values in errors.items()
+    ]
 
 
 def headline(regressor: Regressor, count: int = 20) -> Row:
