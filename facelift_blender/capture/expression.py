@@ -35,6 +35,8 @@ _USUAL, _USUAL_SHARE = ("jawOpen", "eyeBlink", "eyeLook", "mouthSmile"), 0.1
 _ROUNDS, _ITERATIONS = 3, 80
 _CALM_SHARE = 0.3
 _CLOSED_SHARE = 0.4
+_CALMEST, _SPREAD = 0.1, 1.4
+"""The share of frames with the least smile, and how far below nothing they are read, in doubts, by errors alone."""
 _LIDS = (((37, 38), (41, 40)), ((43, 44), (47, 46)))
 _LIPS = ((61, 67), (62, 66), (63, 65))
 
@@ -96,8 +98,29 @@ def _commonest(shapes: Array) -> Array:
     return middle
 
 
+def at_rest(shapes: Array) -> Array:
+    """The actor's face at rest (N, 3), from aligned canonical shapes (T, N, 3): their commonest look, without a smile that it holds."""
+    return relaxed(unsmiling(find_neutral(shapes), shapes))
+
+
+def unsmiling(neutral: Array, shapes: Array) -> Array:
+    """A neutral (N, 3) without the smile of who smiles most of the time: beside it, calmer shapes (T, N, 3) show less than none.
+
+    Nobody smiles less than not at all. What the calmest frames are read to show below that, beyond what errors bring, was in the
+    neutral, as far as this also looks like a smile beside them: it might be pressed lips.
+    """
+    reading, smiles = load_reading(), [arkit.INDEX[name] for name in ("mouthSmileLeft", "mouthSmileRight")]
+    read = described(shapes, neutral) @ reading.matrix[:, smiles]
+    whole = np.diag(described(neutral + moves(np.eye(52)[smiles], neutral), neutral) @ reading.matrix[:, smiles])
+    below = np.quantile(read, _CALMEST, axis=0) + _SPREAD * reading.doubt[smiles]
+    calm = shapes[read.sum(axis=1) <= np.quantile(read.sum(axis=1), _CALMEST)].mean(axis=0)
+    weights = np.zeros(52)
+    weights[smiles] = np.minimum(np.maximum(-below / whole, 0.0), fit_weights(neutral[None], calm)[0, smiles])
+    return neutral - moves(weights[None], neutral)[0]
+
+
 def relaxed(neutral: Array) -> Array:
-    """A face (N, 3) at rest without what it still does: of who smiles all along, the commonest look is a smile.
+    """A face (N, 3) at rest without what it still does: of who smiles all along, no frame shows another look.
 
     What its shape alone tells beyond doubt is taken off, on both sides alike. Where the eyes look is no matter of rest.
     """

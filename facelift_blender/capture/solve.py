@@ -324,7 +324,7 @@ class _Guide:
     deviations: Array
 
     @staticmethod
-    def of(raw: Observations, relax: Callable[[Array], Array] = expression.relaxed) -> _Guide:
+    def of(raw: Observations, rest: Callable[[Array], Array] = expression.at_rest) -> _Guide:
         landmarks = gathered(raw.landmarks_3d, _sampled(raw, _SAMPLE))
         rough = head_pose.common(landmarks)
         laid = head_pose.move(landmarks, head_pose.similarity(landmarks, *rough))
@@ -334,8 +334,7 @@ class _Guide:
         shapes = head_pose.move(laid, head_pose.similarity(still, *fine))
         mean = shapes.mean(axis=0)
         doubt = _POINT_DOUBT[0] + _POINT_DOUBT[1] * np.sqrt(np.mean(np.sum((shapes - mean) ** 2, axis=-1), axis=0))
-        neutral = relax(expression.find_neutral(shapes))
-        return _Guide(rough, first, fine, mean, neutral, doubt, *_components(shapes))
+        return _Guide(rough, first, fine, mean, rest(shapes), doubt, *_components(shapes))
 
     def steadied(self, landmarks: Array) -> tuple[Array, tuple[Array, Array, Array]]:
         """Canonical landmarks (F, N, 3) without what is rigid in their motion, and the motion put on each frame.
@@ -357,7 +356,7 @@ class _Guide:
 
 def steadied_shapes(raw: Observations) -> Array:
     """(F, N, 3) the regressor's canonical shapes of the frames where a face was found, what is rigid in their motion taken out."""
-    return _Guide.of(raw, relax=np.copy).steadied(gathered(raw.landmarks_3d, np.flatnonzero(raw.found)))[0]
+    return _Guide.of(raw, rest=expression.find_neutral).steadied(gathered(raw.landmarks_3d, np.flatnonzero(raw.found)))[0]
 
 
 def _moves(shapes: Array, neutral: Array) -> Array:

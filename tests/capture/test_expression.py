@@ -179,3 +179,30 @@ def test_a_weight_a_frame_costs_little() -> None:
     started = process_time()
     expression.fit_weights(landmarks, face(), basis=SYNTHETIC)
     assert (process_time() - started) / len(landmarks) < 1e-3
+
+
+def smiles(frames: int, share: float, value: float) -> np.ndarray:
+    """Weights of somebody who smiles in a share of the frames, a little more or less in each."""
+    pair = one("mouthSmileLeft", value) + one("mouthSmileRight", value)
+    size = np.random.default_rng(5).uniform(0.9, 1.1, (frames, 1)) * (np.arange(frames) < share * frames)[:, None]
+    return size * pair
+
+
+def test_who_smiles_most_of_the_time_rests_without_a_smile() -> None:
+    """Half a smile in 70 of 100 frames: their commonest look has it, the face at rest less than a quarter of it."""
+    neutral = expression.head_basis().neutral
+    shown = perform(expression.head_basis(), smiles(100, 0.7, 0.5), 0.0002)
+    corners, smiling = [48, 54], np.linalg.norm(shown[0] - neutral, axis=1)[[48, 54]].mean()
+    off = {rest: np.linalg.norm(rest(shown) - neutral, axis=1)[corners].mean() for rest in (expression.find_neutral, expression.at_rest)}
+    assert off[expression.find_neutral] > 0.8 * smiling
+    assert off[expression.at_rest] < 0.25 * smiling
+
+
+@pytest.mark.parametrize("name", ["mouthFrown", "mouthPress", "mouthPucker", "browDown"])
+def test_who_does_something_else_is_given_no_smile(name: str) -> None:
+    """A third of the frames show it, and the face at rest stays within half a millimetre."""
+    basis = expression.head_basis()
+    sides = [one(shape, 0.6) for shape in arkit.NAMES if shape in (name, f"{name}Left", f"{name}Right")]
+    shown = perform(basis, (np.arange(99) % 3 == 0)[:, None] * np.sum(sides, axis=0), 0.0002)
+    neutral = expression.find_neutral(shown)
+    assert np.linalg.norm(expression.unsmiling(neutral, shown) - neutral, axis=1).max() < 5e-4
