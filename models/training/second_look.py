@@ -45,6 +45,8 @@ SHARES: Mapping[str, float] = {
 """How much each part of the patches counts."""
 LIFTED, STILL_IRISES = ("views", "views_portraits_b", "portraits_near"), 0.05
 """Parts with lifted landmarks, and how much their irises count: the labeller's hardly move in their eyes."""
+IRISES_COUNT = 4.0
+"""How much an iris's landmark counts beside one of a lid: few, and the slowest to be learned."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Draws(IterableDataset):
         self.index = [(k, i) for k, part in enumerate(self.parts) for i in range(len(part.kind))]
         chances = [SHARES.get(name, 0.1) * _chances(part) for name, part in parts.items()]
         self.chances = np.cumsum(np.concatenate(chances))
-        self.irises = [STILL_IRISES if name in LIFTED else 1.0 for name in parts]
+        self.irises = [IRISES_COUNT * (STILL_IRISES if name in LIFTED else 1.0) for name in parts]
         self.orders = [mirror_order(kind) for kind in range(len(KINDS))]
         self.random = np.random.default_rng(seed)
 
