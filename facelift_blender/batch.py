@@ -212,6 +212,7 @@ def run_track(options: argparse.Namespace) -> None:
     """Track the clip, build the scene, write the files, print the table."""
     from .capture.solve import SolveSettings
     from .capture.track import TrackSettings, track
+    from .capture.unchanged import unchanged
     from .exports.figures import table
     from .exports.files import require_writable
     from .exports.take_files import require_writers, write_takes
@@ -220,7 +221,8 @@ def run_track(options: argparse.Namespace) -> None:
     require_writable(options.output)
     solving = SolveSettings(focal_mm=options.focal, sensor_width=options.sensor, smoothing=options.smoothing)
     settings = TrackSettings(start=options.start, end=options.end, actor=options.actor, fps=options.fps, solve=solving)
-    takes = track(options.clip, settings, ProgressLine())
+    with unchanged(options.clip):
+        takes = track(options.clip, settings, ProgressLine())
     seconds = write_takes(takes, options.output, options.name or options.clip.stem, (*options.export, "mp4"))
     for take, spent in zip(takes, seconds, strict=True):
         print(table(take, spent), flush=True)

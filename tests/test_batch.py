@@ -115,6 +115,21 @@ def test_one_command_writes_every_file(
         assert words in printed
 
 
+def test_a_clip_that_is_replaced_meanwhile_is_one_sentence(
+    clip: Path, tracked: list[TrackSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = tracking.track
+
+    def replaced(path: Path, settings: TrackSettings, report: batch.ProgressLine) -> list[Take]:
+        clip.write_bytes(b"another one")
+        return whole(path, settings, report)
+
+    monkeypatch.setattr(tracking, "track", replaced)
+    assert batch.main(["track", str(clip), "-o", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.endswith("was changed while it was tracked; track it again once it is whole.\n")
+    assert not list((tmp_path / "out").glob("*.npz"))
+
+
 def test_the_blend_opens_with_its_footage_named_relative_to_it(clip: Path, tracked: list[TrackSettings], tmp_path: Path) -> None:
     assert batch.main(["track", str(clip), "-o", str(tmp_path / "out"), "--export", "blend"]) == 0
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "out" / f"{clip.stem}.blend"))

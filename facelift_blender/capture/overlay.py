@@ -76,7 +76,7 @@ def write_video(take: Take, path: str | Path, least_height: int = 540) -> None:
     first, last = int(take.frames[0]), int(take.frames[-1])
     rows = {int(frame): index for index, frame in enumerate(take.frames)}
     with replacing(Path(path), make_folder=False) as part:
-        plates = ((frame, image) for frame, image in read_frames(take.clip, first, last) if frame in rows)
+        plates = _plates(take, first, last)
         _encode(((frame - first, draw_take(image, take, rows[frame], scale)) for frame, image in plates), take.clip.fps, part)
 
 
@@ -218,8 +218,8 @@ def _spread_offsets(vertices: Array, landmarks: Array, target: Array, reach: flo
 
 
 def _spread(take: Take, count: int) -> Sequence[int]:
-    """Indices of frames with a face, evenly over the take."""
-    valid = np.flatnonzero(take.valid)
+    """Indices of frames with a face, evenly over the take; what was bridged may have no picture."""
+    valid = np.flatnonzero(take.valid & np.isin(take.frames, _seen(take)))
     if not len(valid):
         raise FaceLiftError(f"{take.actor} has no frame with a face, so there is nothing to show.")
     count = min(count, len(valid))
@@ -231,9 +231,27 @@ def _columns(count: int, upright: bool) -> int:
     return count if upright else min(count, 2)
 
 
+def _seen(take: Take) -> Array:
+    """The clip frames in which the face was found: each has a picture."""
+    return take.raw.frames[take.raw.found]
+
+
 def _plate(take: Take, index: int) -> Image:
     frame = int(take.frames[index])
-    return next(image for _, image in read_frames(take.clip, frame, frame))
+    return next(image for _, image in _plates(take, frame, frame))
+
+
+def _plates(take: Take, first: int, last: int) -> Iterator[tuple[int, Image]]:
+    """The take's frames from `first` to `last` with their pictures. Raises FaceLiftError where the footage has less than the take saw."""
+    wanted = set(range(first, last + 1)) & set(take.frames.tolist())
+    missing = wanted & set(_seen(take).tolist())
+    for frame, image in read_frames(take.clip, first, last):
+        missing.discard(frame)
+        if frame in wanted:
+            yield frame, image
+    if missing:
+        name = Path(take.clip.path).name
+        raise FaceLiftError(f"{name} has no frame {min(missing)} any more: it was changed since it was tracked; track it again.")
 
 
 def _encode(frames: Iterator[tuple[int, Image]], fps: float, path: Path) -> None:

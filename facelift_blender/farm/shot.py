@@ -7,8 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -21,12 +20,12 @@ from ..capture.chunks import CHUNK_FRAMES, Chunks
 from ..capture.footage import probe
 from ..capture.provenance import fingerprint, fingerprint_footage, versions
 from ..capture.ranges import Range, join, split
-from ..capture.sequence import files_of
 from ..capture.solve import SolveSettings
 from ..capture.take import load_take, read_provenance
 from ..capture.track import Progress, TrackSettings, conclude, follow, frames_wanted, looking
 from ..capture.tracker import Detect, Regress, Tracker
 from ..capture.types import Clip, FaceLiftError, Take
+from ..capture.unchanged import unchanged
 from ..capture.weights import model_path, sha256_of
 from ..exports.figures import face_size, figures, frames_read, median_residual
 from ..exports.take_files import SCENE_FORMATS, base_of, open_empty_file, require_writers, write_takes
@@ -93,8 +92,8 @@ def make_shot(shot: Shot, making: Making, report: Report) -> Result:
     started = perf_counter()
     with holding(work_folder(making.folder, shot) / (f"lock-{making.part}" if making.part else "lock")) as lock:
         require_writers((*shot.exports, "blend") if shot.character else shot.exports)
-        with _unchanged(shot.clip) as footage:
-            work = _Work(shot, making, lock, report, footage)
+        with unchanged(shot.clip):
+            work = _Work(shot, making, lock, report, fingerprint_footage(shot.clip))
             if making.part:
                 return _make_part(work, making.part)
             before = read_result(making.folder, shot)
@@ -108,33 +107,6 @@ def make_shot(shot: Shot, making: Making, report: Report) -> Result:
 
 
 # ---------------------------------------------------------------- what it is made from
-
-
-@contextmanager
-def _unchanged(clip: Path) -> Iterator[Mapping[str, Any]]:
-    """The footage's fingerprint. Raises FaceLiftError when the footage was replaced while the block ran."""
-    before = _stamps(clip)
-    footage = fingerprint_footage(clip)
-    try:
-        yield footage
-    except FaceLiftError as error:
-        _require_same(clip, before, error)
-        raise
-    _require_same(clip, before, None)
-
-
-def _require_same(clip: Path, before: object, cause: FaceLiftError | None) -> None:
-    if _stamps(clip) != before:
-        raise FaceLiftError(f"{clip.name} was changed while it was tracked; run the batch again once it is whole.") from cause
-
-
-def _stamps(clip: Path) -> list[tuple[str, int, int, int]]:
-    try:
-        return [(file.name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for file in files_of(clip) for stat in [file.stat()]]
-    except FileNotFoundError:
-        raise FaceLiftError(f"{clip.name} does not exist; check its name and folder.") from None
-    except OSError as error:
-        raise FaceLiftError(f"{clip.name} cannot be read ({error.strerror or error}).") from error
 
 
 def _fingerprint(path: Path) -> Mapping[str, Any]:

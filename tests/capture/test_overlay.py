@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,3 +153,23 @@ def test_a_folder_that_is_not_there(take: Take, tmp_path: Path) -> None:
 def test_a_take_without_a_face_has_no_sheet(take: Take, tmp_path: Path) -> None:
     with pytest.raises(FaceLiftError, match="no frame with a face"):
         write_sheet(replace(take, valid=np.zeros(FRAMES, bool)), tmp_path / "sheet.png")
+
+
+def test_frames_without_a_picture_are_not_shown(take: Take, tmp_path: Path) -> None:
+    """A sequence may lack some, over which the solve bridges."""
+    found = take.raw.found.copy()
+    found[:6] = False
+    path = write_clip(tmp_path / "plate.mp4", 6, (take.clip.width, take.clip.height), rate=24)
+    shifted = replace(take, frames=take.frames - 6, raw=replace(take.raw, frames=take.raw.frames - 6, found=found))
+    write_sheet(replace(shifted, clip=replace(take.clip, path=str(path), frame_count=6)), tmp_path / "sheet.png")
+    assert cv2.imread(str(tmp_path / "sheet.png")) is not None
+
+
+@pytest.mark.parametrize("write", [write_sheet, write_video])
+def test_footage_that_has_become_shorter_is_one_sentence(take: Take, write: Callable[..., None], tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "plate.mp4", 6, (take.clip.width, take.clip.height), rate=24)
+    (tmp_path / "over").write_text("kept", encoding="utf-8")
+    later = replace(take, frames=take.frames + 100, raw=replace(take.raw, frames=take.raw.frames + 100))
+    with pytest.raises(FaceLiftError, match=r"^plate\.mp4 has no frame 10\d any more: .*track it again\.$"):
+        write(replace(later, clip=replace(take.clip, path=str(path), frame_count=112)), tmp_path / "over")
+    assert (tmp_path / "over").read_text(encoding="utf-8") == "kept"
