@@ -384,15 +384,16 @@ class Tasks(Story):
             bpy.ops.view3d.view_axis(type="FRONT")
             bpy.ops.view3d.view_selected()
             bpy.ops.view3d.zoom(delta=-2)
-            bpy.ops.view3d.view_pan("INVOKE_DEFAULT", type="PANRIGHT")
+        self.area("VIEW_3D").spaces.active.region_3d.view_location.x += 0.7 * mine.dimensions.x  # beside the sidebar
         yield 2.0
         yield from self.open_panel("VIEW_3D", r"facelift\.retarget", "facelift.pick_points")
         yield from self.press_button("VIEW_3D", "facelift.pick_points")
         for place in self.points_on(mine):
             yield ("click", *place)
             yield 0.3
-        check(len(mine.children) == 10, f"{len(mine.children)} points are on the head")
+        yield 1.0
         yield ("shot", "picked")
+        check(len(mine.children) == 10, f"{len(mine.children)} points are on the head")
         yield from self.press_button("VIEW_3D", "facelift.transfer_shapes")
         yield from self.worked()
         check(len(mine.data.shape_keys.key_blocks) == 53, "the head has the 52 shapes")

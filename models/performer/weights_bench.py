@@ -217,18 +217,20 @@ def report(ours: Scores, theirs: Scores, shown: np.ndarray) -> str:
 
 
 def turned_rest(folder: Path) -> str:
-    """A table of what is read in faces at rest that turn 35 degrees to each side and 20 up and down."""
+    """A table of what is read in faces at rest that turn 35 degrees to each side and 20 up and down, smoothed as is usual."""
+    from facelift_blender.capture.solve import SolveSettings, resmooth
     from models.training import expression_samples
 
     seeds, look = expression_samples.seeds(folder), expression_samples.looking_twice()
     if not seeds:
         raise FaceLiftError(f"{folder} has no faces that turn: render them with `python -m models.performer.exercises --turning`.")
-    lines = [f"{'at rest, turning':20}{'mean':>9}{'95 %':>9}{'highest':>9}"]
+    lines = [f"{'at rest, turning':20}{'mean':>9}{'95 %':>9}{'highest':>9}{'unsmoothed':>12}"]
     for seed in seeds:
-        take = expression_samples.observe(seed, folder, look)[0]
-        weights = take.weights[:, take.observable]
-        most = arkit.NAMES[int(np.argmax(take.weights.max(axis=0)))]
-        lines.append(f"{seed:<20}{weights.mean():9.3f}{np.quantile(weights, 0.95):9.3f}{weights.max():9.3f}  {most}")
+        raw = expression_samples.observe(seed, folder, look)[0]
+        take = resmooth(raw, SolveSettings().smoothing)
+        weights, most = take.weights[:, take.observable], arkit.NAMES[int(np.argmax(take.weights.max(axis=0)))]
+        told = (weights.mean(), np.quantile(weights, 0.95), weights.max())
+        lines.append(f"{seed:<20}{''.join(f'{value:9.3f}' for value in told)}{raw.weights.max():12.3f}  {most}")
     return "\n".join(lines)
 
 
