@@ -31,6 +31,12 @@ _MODES = 6
 _MODE_DOUBT = 0.4
 _POINT_DOUBT = (0.0013, 0.3)
 """Metres that any landmark may stray from the regressor's shape, and the share of its own spread over the clip."""
+_HIDDEN, _SUDDENLY = 3.0, 8
+"""So many times as unsure as usual, a landmark is as likely hidden as seen, and how sharply it is one or the other."""
+_COVERED, _SUREST, _UNTELLING = 0.1, 1e-6, 1e12
+"""The share of hidden landmarks from which a face does not tell how it rests; metres that any landmark is unsure by; pixels squared
+that tell as little as any more.
+"""
 _FACE, _TRUST, _BRIDGED = 0.15, 0.05, 0.2
 """Width of a face in metres, the share of it by which a landmark may be off at half confidence, and a bridged frame's confidence."""
 _ALIKE = 4.0
@@ -311,7 +317,8 @@ class _Guide:
 
     rough and fine: where shapes are laid, (N, 3), and how much each landmark counts in that, (N,), before and after the
     expression is taken out that is seen against `first`, (N, 3). mean, neutral: (N, 3) of the shapes so laid. doubt: (N,) metres
-    that these leave in doubt. components: (3 N, C) of their variation, largest first; deviations: (C,).
+    that these leave in doubt. components: (3 N, C) of their variation, largest first; deviations: (C,). usual: (N,) how unsure of
+    its landmarks the regressor is in this clip, in the regressor's metres.
     """
 
     rough: tuple[Array, Array]
@@ -322,10 +329,12 @@ class _Guide:
     doubt: Array
     components: Array
     deviations: Array
+    usual: Array
 
     @staticmethod
     def of(raw: Observations, rest: Callable[[Array], Array] = expression.at_rest) -> _Guide:
-        landmarks = gathered(raw.landmarks_3d, _sampled(raw, _SAMPLE))
+        rows = _sampled(raw, _SAMPLE)
+        landmarks = gathered(raw.landmarks_3d, rows)
         rough = head_pose.common(landmarks)
         laid = head_pose.move(landmarks, head_pose.similarity(landmarks, *rough))
         first = expression.find_neutral(laid)
@@ -334,7 +343,20 @@ class _Guide:
         shapes = head_pose.move(laid, head_pose.similarity(still, *fine))
         mean = shapes.mean(axis=0)
         doubt = _POINT_DOUBT[0] + _POINT_DOUBT[1] * np.sqrt(np.mean(np.sum((shapes - mean) ** 2, axis=-1), axis=0))
-        return _Guide(rough, first, fine, mean, rest(shapes), doubt, *_components(shapes))
+        unsure = _unsure(raw, rows)
+        usual = np.maximum(np.median(unsure, axis=0), _SUREST)
+        hidden = np.mean(~(unsure < _HIDDEN * usual), axis=1)
+        neutral = rest(shapes[hidden <= max(_COVERED, float(np.median(hidden)))])
+        return _Guide(rough, first, fine, mean, neutral, doubt, *_components(shapes), usual)
+
+    def believed(self, shapes: Array, unsure: Array) -> Array:
+        """Shapes (F, N, 3) at rest where something hides them, by how unsure (F, N) their landmarks are: nothing is invented there.
+
+        Irises stay where they are said to be: of shut eyes nobody knows where they look.
+        """
+        trust = 1.0 / (1.0 + np.minimum(unsure / (_HIDDEN * self.usual), _HIDDEN) ** _SUDDENLY)
+        trust[:, topology.region_indices("irises")] = 1.0
+        return self.neutral + trust[..., None] * (shapes - self.neutral)
 
     def steadied(self, landmarks: Array) -> tuple[Array, tuple[Array, Array, Array]]:
         """Canonical landmarks (F, N, 3) without what is rigid in their motion, and the motion put on each frame.
@@ -352,6 +374,12 @@ class _Guide:
     def modes(self) -> Array:
         """(N, 3, K): the main components, as large as the regressor is in doubt of them."""
         return (self.components[:, :_MODES] * self.deviations[:_MODES] * _MODE_DOUBT).reshape(*self.neutral.shape, -1)
+
+
+def _unsure(raw: Observations, rows: NDArray[np.int64]) -> Array:
+    """(R, N) deviations of the landmarks of some rows in the picture, in the regressor's metres: a metre where nothing is told."""
+    pixels = np.sqrt(np.trace(np.minimum(gathered(raw.covariances, rows), _UNTELLING), axis1=2, axis2=3) / 2)
+    return np.nan_to_num(pixels * raw.translations[rows, 2:] / raw.assumed_focal, nan=1.0)
 
 
 def steadied_shapes(raw: Observations) -> Array:
@@ -391,6 +419,7 @@ class _Sight:
         pose = head_pose.pose_from(rotations, translations, raw.assumed_focal)
         own = gathered(raw.covariances, rows) / (square[:, None] * square)
         white = head_pose.whitener(own + ((pose.scales[:, None] * guide.doubt) ** 2)[..., None, None] * np.eye(2))
+        shapes = guide.believed(shapes, _unsure(raw, rows))
         return _Sight(guide, rows, _straight(raw, lens, rows), head_pose.whitener(own), white, shapes, pose)
 
     def through(self, raw: Observations, lens: Lens) -> _Sight:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from synthetic import Performance, make_take
 
-from facelift_blender.capture import head_pose, topology
+from facelift_blender.capture import expression, head_pose, topology
 from facelift_blender.capture.solve import SolveSettings, resmooth, solve
 from facelift_blender.capture.take import load_take, project, save_take
 from facelift_blender.capture.types import Distortion, FaceLiftError, Observations, Take
+from facelift_blender.rigs import arkit
 
 PERFORMANCE = Performance(frames=144)
 LENS = SolveSettings(focal_mm=1400 / 1280 * 36)
@@ -165,6 +166,19 @@ def test_hidden_mouth_leaves_the_pose_alone(truth: Take) -> None:
     take = solve(replace(truth.raw, landmarks_2d=pixels, covariances=covariances), truth.clip, LENS)
     assert turn_error(truth.rotations, take.rotations) < 0.7
     assert take.confidence[hidden].max() < 0.3 < take.confidence[:40][:, mouth].mean()
+
+
+def test_behind_a_hand_no_expression_is_invented(truth: Take) -> None:
+    """A smile that the regressor imagines on 40 hidden frames adds less than 0.05 to what is there, and nothing before."""
+    basis, smile = expression.head_basis(), [arkit.INDEX["mouthSmileLeft"], arkit.INDEX["mouthSmileRight"]]
+    mouth = list(topology.region_indices("mouth", "chin", "cheeks"))
+    imagined, covariances = truth.raw.landmarks_3d.copy(), truth.raw.covariances.copy()
+    imagined[40:80] += 0.8 * basis.shapes[smile].sum(axis=0)
+    covariances[np.ix_(range(40, 80), mouth)] *= 100.0
+    take = solve(replace(truth.raw, landmarks_3d=imagined, covariances=covariances), truth.clip, LENS)
+    without = solve(truth.raw, truth.clip, LENS)
+    assert np.max(take.weights[40:80, smile] - without.weights[40:80, smile]) < 0.05
+    np.testing.assert_allclose(take.weights[:35], without.weights[:35], atol=0.05)
 
 
 def test_one_frame(truth: Take) -> None:
