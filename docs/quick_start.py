@@ -91,6 +91,8 @@ def attend(command: list[str], options: argparse.Namespace, folder: Path, enviro
     blender.wait()
     for mark in folder.glob("[0-9]*"):
         mark.unlink()
+    while TAKEN:
+        make_smaller(*TAKEN.pop(0))
     return status
 
 
@@ -118,9 +120,18 @@ def little_by_little(way: list[str]) -> list[str]:
     return [*["mousemove_relative", "--", *steps, "sleep", "0.06"] * 10, "sleep", "0.3"]
 
 
+TAKEN: list[tuple[Path, list[str]]] = []
+"""Pictures of the whole screen, and what is to be kept of each: nobody has to wait for that while Blender works."""
+
+
 def take_picture(path: Path, crop: list[str], environment: dict[str, str]) -> None:
-    """The screen as a PNG: all of it, or a part, with few colours so that it stays small."""
+    """The screen as a PNG."""
     subprocess.run(["import", "-window", "root", str(path)], env=environment, check=True)
+    TAKEN.append((path, crop))
+
+
+def make_smaller(path: Path, crop: list[str]) -> None:
+    """Keep all of a picture, or a part, with few colours so that it stays small."""
     if crop:
         smaller = ["-selective-blur", "0x2+4%", "+dither", "-colors", str(COLORS), "-define", "png:compression-level=9"]
         subprocess.run(["convert", str(path), "-crop", *crop, "+repage", *smaller, str(path)], check=True)
