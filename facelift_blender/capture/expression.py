@@ -35,7 +35,7 @@ _USUAL, _USUAL_SHARE = ("jawOpen", "eyeBlink", "eyeLook", "mouthSmile"), 0.1
 _ROUNDS, _ITERATIONS = 3, 80
 _CALM_SHARE = 0.3
 _CLOSED_SHARE = 0.4
-_CALMEST, _SPREAD = 0.1, 1.4
+_CALMEST, _SPREAD = 0.1, 0.9
 """The share of frames with the least smile, and how far below nothing they are read, in doubts, by errors alone."""
 _LIDS = (((37, 38), (41, 40)), ((43, 44), (47, 46)))
 _LIPS = ((61, 67), (62, 66), (63, 65))

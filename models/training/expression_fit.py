@@ -31,7 +31,7 @@ RIDGE: Final = 6000.0
 NEUTRALS, FEW = 3, 0.5
 """Faces at rest that each character is seen from: the solve's, and those of a share of the stills, as a short clip would have them."""
 FOLDS: Final = 6
-DOUBT, CAUTION, TOLD = 0.5, 2.0, 0.7
+DOUBT, CAUTION, TOLD = 0.8, 2.0, 0.7
 """What a weight has to exceed, in standard deviations of its error at rest; so much more for a shape of which nothing is told; the
 correlation from which a shape counts as told.
 """
@@ -82,20 +82,19 @@ def mirrored(points: Array) -> Array:
 
 def fit(samples: Samples) -> Reading:
     """The reading that fits the samples; twins share what they doubt."""
-    left_out = _left_out(samples)
+    left_out, moves = _left_out(samples), opposed(samples.weights)
     doubt, gain = np.zeros(52), np.ones(52)
     for shape in range(52):
-        found, true = left_out[:, shape], samples.weights[:, shape]
-        doubt[shape] = _doubt(found, true)
-        gain[shape] = _gain(found - doubt[shape], true)
+        doubt[shape] = _doubt(left_out[:, shape], moves[:, shape])
+        gain[shape] = _gain(left_out[:, shape] - doubt[shape], samples.weights[:, shape])
     twins = list(arkit.MIRROR)
     return Reading(ridge(samples.described, samples.weights), (doubt + doubt[twins]) / 2, (gain + gain[twins]) / 2)
 
 
 def _doubt(found: Array, true: Array) -> float:
-    """What a weight has to exceed to count: more where what is found has little to do with the truth."""
+    """What a weight has to exceed to count: more where what is found has little to do with the truth; antagonists below nothing."""
     told = float(np.clip(np.corrcoef(found, true)[0, 1] / TOLD, 0.0, 1.0))
-    return (DOUBT + CAUTION * (1.0 - told)) * float(np.sqrt(np.mean(found[true < _REST] ** 2)))
+    return (DOUBT + CAUTION * (1.0 - told)) * float(np.sqrt(np.mean(found[np.abs(true) < _REST] ** 2)))
 
 
 def _gain(found: Array, true: Array) -> float:
