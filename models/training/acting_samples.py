@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Patches for the second look of rendered characters who act: `python -m models.training.acting_samples open`.
 
-`python -m models.performer.exercises -o models/runs/acting --seeds 346 389` (then 390 398) renders them. Photographs' labels move less than the
-face does: lids, lips and eyes do there what they do here, but to the pixel. What a landmark marks stays as the photographs have
-it: a label is where the character's own point is seen, and beside it lies by what the second look, as it is, puts the landmark
-there on average, which depends on the character and on the view. The irises alone are taken as they are.
+`python -m models.performer.exercises -o models/runs/acting --seeds 346 389` (then 390 398) renders them. Photographs' labels move
+less than the face does: lids, lips and eyes do there what they do here, but to the pixel. What a landmark marks stays as the
+photographs have it: a label is where the character's own point is seen, and beside it lies by what the second look, as it is, puts
+the landmark there on average, which depends on the character and on the view. The irises alone are taken as they are.
 """
 
 from __future__ import annotations
