@@ -8,8 +8,9 @@ reader by a few frames, so that memory stays the same however long the clip is.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from .sequence import is_picture, probe_sequence, read_bytes, read_sequence
 from .types import Clip, FaceLiftError, Image
 
 Item = TypeVar("Item")
+Look = TypeVar("Look")
 
 AHEAD_BYTES = 64 << 20
 """Decoded pictures that may wait to be read."""
@@ -44,12 +46,30 @@ def read_frames(clip: Clip, start: int = 1, end: int | None = None) -> Iterator[
     Frames that a sequence lacks are left out; a movie that was cut off ends early. Where a movie shows one picture
     on several frames the same array is given again. Raises FaceLiftError for a range that the clip does not have.
     """
+    return _ahead(_frames(clip, start, end), _depth(clip))
+
+
+def read_looked_at(clip: Clip, start: int, end: int | None, look: Callable[[Image], Look]) -> Iterator[tuple[int, Image, Look]]:
+    """The same, each with what `look` sees in it: the thread that decodes does that too, while the picture is in its core's cache."""
+    return _ahead(_looked_at(_frames(clip, start, end), look), _depth(clip))
+
+
+def _frames(clip: Clip, start: int, end: int | None) -> Iterator[tuple[int, Image]]:
     end = clip.frame_count if end is None else end
     if not 1 <= start <= end <= clip.frame_count:
         raise FaceLiftError(f"Frames {start} to {end} were asked for, but the clip has frames 1 to {clip.frame_count}.")
-    read = read_sequence if is_picture(Path(clip.path)) else read_movie
-    depth = max(1, min(8, AHEAD_BYTES // (3 * clip.width * clip.height)))
-    return _ahead(read(clip, start, end), depth)
+    return (read_sequence if is_picture(Path(clip.path)) else read_movie)(clip, start, end)
+
+
+def _depth(clip: Clip) -> int:
+    """How many pictures may wait."""
+    return max(1, min(8, AHEAD_BYTES // (3 * clip.width * clip.height)))
+
+
+def _looked_at(frames: Iterator[tuple[int, Image]], look: Callable[[Image], Look]) -> Iterator[tuple[int, Image, Look]]:
+    with closing(frames):
+        for frame, image in frames:
+            yield frame, image, look(image)
 
 
 def _ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .limits import cores
 from .types import Clip, FaceLiftError, Image
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ MOST_PIXELS = 1 << 28
 """Of a picture: 16,384 by 16,384."""
 _STEPS = 65535
 """Of linear light from black to white: twenty to the smallest step of 8-bit sRGB."""
+
+_FEW_CORES, _SMALL = 2, 1280 * 720
+"""Where these many cores are all, pictures up to this many pixels are decoded by one thread: others would take the networks' core."""
 
 FOCAL_KEYS = ("com.apple.quicktime.camera.focal_length.35mm_equivalent", "com.android.camera.focal_length.35mm_equivalent")
 
@@ -144,6 +148,8 @@ def _picture_stream(container: InputContainer, path: Path) -> VideoStream:
         raise FaceLiftError(f"The compression of {path.name} is not supported; convert it to H.264, ProRes or an image sequence.")
     require_size(path, stream.codec_context.width, stream.codec_context.height)
     stream.thread_type = "AUTO"
+    if cores() <= _FEW_CORES and stream.codec_context.width * stream.codec_context.height <= _SMALL:
+        stream.codec_context.thread_count = 1
     return stream
 
 

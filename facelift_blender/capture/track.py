@@ -11,15 +11,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 
-from .actors import Actor
+from .actors import Actor, thumbnail
 from .apart import probe_apart
-from .footage import read_frames
+from .footage import read_looked_at
 from .habits import without_habits
+from .limits import keep_freed
 from .mirrored import Mirrored
 from .provenance import describe
 from .solve import SolveSettings, solve
 from .tracker import Detect, Regress, Tracker
 from .types import Clip, FaceLiftError, Image, Observations, Take
+
+Looked = tuple[int, Image, Image]
+"""A frame's number, its picture and the picture's thumbnail."""
 
 FEW_FRAMES = 12
 """Fewer tell neither the lens nor the resting face."""
@@ -145,16 +149,18 @@ def follow(tracker: Tracker, settings: TrackSettings, should_stop: Callable[[], 
     before, last = tracker.spent, settings.start + frames_wanted(tracker.clip, settings) - 1
     if tracker.read and tracker.frame >= last:
         return
+    keep_freed()
     started = perf_counter()
-    frames = _timed(read_frames(tracker.clip, tracker.frame if tracker.read else settings.start, last), tracker.seconds)
-    for frame, image in frames:
+    first = tracker.frame if tracker.read else settings.start
+    frames = _timed(read_looked_at(tracker.clip, first, last, thumbnail), tracker.seconds)
+    for frame, image, small in frames:
         if tracker.read and frame == tracker.frame:
             tracker.look_again(image)
             continue
         if (frame - settings.start) % settings.every:
             tracker.pass_over(frame, image)
         else:
-            tracker.step(frame, image)
+            tracker.step(frame, image, small)
         tracker.spent = before + perf_counter() - started
         yield frame
         if should_stop():
@@ -176,7 +182,7 @@ def own_models(detect: Detect | None, regress: Regress | None) -> tuple[Detect, 
     return detect, regress
 
 
-def _timed(frames: Iterator[tuple[int, Image]], seconds: dict[str, float]) -> Iterator[tuple[int, Image]]:
+def _timed(frames: Iterator[Looked], seconds: dict[str, float]) -> Iterator[Looked]:
     """The same frames; the wait for each counts as decoding."""
     while True:
         started = perf_counter()

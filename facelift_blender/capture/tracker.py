@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
 from time import perf_counter
@@ -79,18 +80,20 @@ class Tracker:
         self.actors: list[Actor] = []
         self.seconds = {"decode": 0.0, "detect": 0.0, "landmarks": 0.0, "second look": 0.0}
         self.read, self.frame, self.spent = 0, 0, 0.0
+        self._detecting = ThreadPoolExecutor(1, "detector")
+        self._coming: Future[list[Face]] | None = None
         self._image: Image | None = None
         self._thumbnail: np.ndarray | None = None
         self._looked = -np.inf
         self._followed: int | None = None
 
-    def step(self, frame: int, image: Image) -> None:
-        """Take in the next frame; one that shows the same picture again costs nothing."""
+    def step(self, frame: int, image: Image, small: np.ndarray | None = None) -> None:
+        """Take in the next frame, `small` its thumbnail; one that shows the same picture again costs nothing."""
         self.read += 1
         if image is self._image:
             self._repeat(frame)
         else:
-            self._follow(frame, image)
+            self._follow(frame, image, thumbnail(image) if small is None else small)
             self._look_closer(frame, image, [actor for actor in self.actors if frame in actor.estimates])
         self._image, self.frame = image, frame
 
@@ -171,11 +174,13 @@ class Tracker:
             self._second.follow(frame, image, actors)
             self.seconds["second look"] += perf_counter() - started
 
-    def _follow(self, frame: int, image: Image) -> None:
-        changed = self._picture_changed(image)
+    def _follow(self, frame: int, image: Image, small: np.ndarray) -> None:
+        changed = self._picture_changed(small)
         faces = self._look(frame, image) if changed else None
         if changed:
             self._end_by_cut(faces)
+        else:
+            self._begin_to_look(frame, image)
         followed = [actor for actor in self._active() if not actor.lost]
         self._followed = frame if followed or self._followed is None else self._followed
         for actor, estimate in zip(followed, self._estimate(image, [actor.box for actor in followed]), strict=True):
@@ -197,8 +202,8 @@ class Tracker:
             elif not is_near(holder.box, face.box):
                 self._bring_back(holder, frame, image, face)
 
-    def _picture_changed(self, image: Image) -> bool:
-        before, self._thumbnail = self._thumbnail, thumbnail(image)
+    def _picture_changed(self, small: np.ndarray) -> bool:
+        before, self._thumbnail = self._thumbnail, small
         return before is not None and differs(before, self._thumbnail)
 
     def _is_another(self, actor: Actor, image: Image, estimate: Estimate) -> bool:
@@ -218,10 +223,16 @@ class Tracker:
         pause = LOST_LOOK_SECONDS if waiting or any(actor.lost for actor in active) else LOOK_SECONDS
         return frame - self._looked >= pause * self.clip.fps
 
+    def _begin_to_look(self, frame: int, image: Image) -> None:
+        """Let the detector look beside the first looks at the faces where it will look at this frame whatever they find."""
+        if frame - self._looked >= LOOK_SECONDS * self.clip.fps:
+            self._coming = self._detecting.submit(self.detect, image)
+
     def _look(self, frame: int, image: Image) -> list[Face]:
         self._looked = frame
         started = perf_counter()
-        faces = self.detect(image)
+        coming, self._coming = self._coming, None
+        faces = coming.result() if coming else self.detect(image)
         self.seconds["detect"] += perf_counter() - started
         return faces
 

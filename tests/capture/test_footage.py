@@ -20,10 +20,10 @@ import pytest
 from coded_clips import KINDS, PROGRAM_STREAM, UNEVEN, code_of, picture, write_clip, write_sound
 
 from facelift_blender.capture import footage
-from facelift_blender.capture.footage import probe, read_frames
+from facelift_blender.capture.footage import probe, read_frames, read_looked_at
 from facelift_blender.capture.movie import PQ
 from facelift_blender.capture.sequence import read_image
-from facelift_blender.capture.types import FaceLiftError
+from facelift_blender.capture.types import FaceLiftError, Image
 
 
 def codes(path: Path, start: int = 1, end: int | None = None) -> list[int]:
@@ -53,6 +53,18 @@ def test_a_repeated_picture_is_the_same_array(tmp_path: Path) -> None:
     images = [image for _, image in read_frames(probe(path), 1, 4)]
     assert images[0] is images[1]
     assert images[1] is not images[2]
+
+
+def test_each_picture_is_looked_at_where_it_is_decoded(tmp_path: Path) -> None:
+    path, by = write_clip(tmp_path / "variable.mp4", **KINDS["variable.mp4"]), set()
+
+    def look(image: Image) -> int:
+        by.add(threading.current_thread().name.split("_")[0])
+        return code_of(image)
+
+    told = [(frame, seen) for frame, _, seen in read_looked_at(probe(path), 3, 9, look)]
+    assert told == [(frame, code_of(image)) for frame, image in read_frames(probe(path), 3, 9)]
+    assert by == {"decode"}
 
 
 @pytest.mark.parametrize("name", ["b_frames.mp4", "open_gop.mp4", "variable.mp4", "late.ts", "vp9.webm", "motion_jpeg.avi"])

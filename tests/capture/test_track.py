@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from drawn_plates import SIZE, Eye, Gaze, discs_of, draw, estimate_disc, write_p
 
 from facelift_blender.capture import track as road
 from facelift_blender.capture.crops import Box
+from facelift_blender.capture.faces import Face
 from facelift_blender.capture.landmarks import Estimate
 from facelift_blender.capture.solve import SolveSettings
 from facelift_blender.capture.track import Progress, TrackSettings, open_tracker, track_steps
@@ -64,6 +66,29 @@ def test_the_detector_looks_about_once_a_second() -> None:
     eye = Eye()
     follow(moving(49), detect=eye)
     assert eye.looks == 3
+
+
+def test_the_detector_looks_beside_the_first_looks_at_the_faces() -> None:
+    both, due = Barrier(2, timeout=10), [1 + 24]  # frames, about a second after the first look
+
+    class Slow(Eye):
+        def __call__(self, image: Image) -> list[Face]:
+            if self.looks:
+                both.wait()
+            return super().__call__(image)
+
+    def gaze(image: Image, boxes: Sequence[Box], focal: float) -> list[Estimate]:
+        if tracker.read in due:
+            due.clear()
+            both.wait()
+        return Gaze()(image, boxes, focal)
+
+    eye = Slow()
+    tracker = Tracker(Clip("plates", *SIZE, fps=24.0, frame_count=30), SolveSettings(), eye, gaze)
+    for frame, image in enumerate(moving(30), 1):
+        tracker.step(frame, image)
+    assert eye.looks == 2
+    assert not due
 
 
 def test_an_empty_stretch_costs_few_looks() -> None:
