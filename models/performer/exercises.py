@@ -27,7 +27,7 @@ from .performance import PIVOT, Performance, Shot, draw_performance
 FOLDER, TURNING = paths.RUNS / "exercises", paths.RUNS / "turning"
 FIRST, COUNT, STILLS, SIZE = 300, 46, 36, 256
 """Seeds of the characters, none of which the clips for measuring have; stills of each, and their pixels."""
-FIRST_TURNING, COUNT_TURNING = 400, 3
+FIRST_TURNING, COUNT_TURNING = 400, 12
 _LENSES: Final = (24.0, 35.0, 50.0, 85.0, 135.0)
 _CLOSE: Final = 900.0
 """Pixels a metre at the head."""
@@ -64,7 +64,7 @@ def draw_exercises(seed: int, shot: Shot) -> Performance:
 def draw_turning(seed: int, shot: Shot) -> Performance:
     """A face at rest, the eyes ahead, from 35 degrees on one side to 35 on the other, then from 20 degrees down to 20 up."""
     random = np.random.default_rng([seed, 23])
-    count = shot.frame_count * 2 // 3
+    count = sideways_stills(shot.frame_count)
     angles = np.zeros((shot.frame_count, 3))
     angles[:count, 0] = np.linspace(-35.0, 35.0, count)
     angles[count:, 1] = np.linspace(-20.0, 20.0, shot.frame_count - count)
@@ -72,6 +72,11 @@ def draw_turning(seed: int, shot: Shot) -> Performance:
     played = draw_performance(seed, shot)
     fields = (rotations, PIVOT - rotations @ PIVOT, played.camera_rotations, played.camera_translations)
     return Performance(shot, np.zeros((shot.frame_count, 52)), *fields)
+
+
+def sideways_stills(count: int) -> int:
+    """How many of a turning face's stills, the first, turn to the sides alone."""
+    return count * 2 // 3
 
 
 def _draw_weights(moment: Array, random: np.random.Generator) -> Array:

@@ -22,14 +22,16 @@ from facelift_blender.capture.head_pose import rotation_vector
 from facelift_blender.capture.types import Array, FaceLiftError, Take
 from facelift_blender.rigs import arkit
 
-from .exercises import TURNING
+from .exercises import TURNING, sideways_stills
 from .truth import Truth, load_truth
 
 FOLDER: Final = Path(__file__).parent
 TOLD: Final = ("jawOpen", "eyeBlink", "mouthSmile", "browDown", "browInnerUp", "browOuterUp", "mouthPucker")
 """Shapes whose correlation in time is asked for."""
-_REST, _TURNED, _LIVELY = 0.02, 25.0, 0.05
-"""Weight under which a shape is at rest, degrees from which a head is turned, spread from which a shape's correlation counts."""
+_REST, _TURNED, _LIVELY, _CALM = 0.02, 25.0, 0.05, 0.08
+"""Weight under which a shape is at rest, degrees from which a head is turned, spread from which a shape's correlation counts, and
+what no weight of a turned face at rest is to exceed.
+"""
 
 _POINTS: Final = (
     "0 1 4-8 10 13 14 17 21 33 37 39 40 46 52-55 58 61 63 65-67 70 78 80-82 84 87 88 91 93 95 103 105 107 109 127 132 133 136 "
@@ -217,21 +219,24 @@ def report(ours: Scores, theirs: Scores, shown: np.ndarray) -> str:
 
 
 def turned_rest(folder: Path) -> str:
-    """A table of what is read in faces at rest that turn 35 degrees to each side and 20 up and down, smoothed as is usual."""
+    """A table of what is read in faces at rest that turn 35 degrees to each side, then 20 up and down, smoothed as is usual."""
     from facelift_blender.capture.solve import SolveSettings, resmooth
     from models.training import expression_samples
 
     seeds, look = expression_samples.seeds(folder), expression_samples.looking_twice()
     if not seeds:
         raise FaceLiftError(f"{folder} has no faces that turn: render them with `python -m models.performer.exercises --turning`.")
-    lines = [f"{'at rest, turning':20}{'mean':>9}{'95 %':>9}{'highest':>9}{'unsmoothed':>12}"]
+    lines = [f"{'at rest, turning':20}{'pixels':>9}{'mean':>9}{'95 %':>9}{'highest':>9}{'sideways':>10}"]
+    highest = []
     for seed in seeds:
-        raw = expression_samples.observe(seed, folder, look)[0]
-        take = resmooth(raw, SolveSettings().smoothing)
+        take = resmooth(expression_samples.observe(seed, folder, look)[0], SolveSettings().smoothing)
         weights, most = take.weights[:, take.observable], arkit.NAMES[int(np.argmax(take.weights.max(axis=0)))]
+        wide, sideways = np.ptp(take.raw.landmarks_2d[..., 0], axis=1).max(), weights[: sideways_stills(len(take))].max()
         told = (weights.mean(), np.quantile(weights, 0.95), weights.max())
-        lines.append(f"{seed:<20}{''.join(f'{value:9.3f}' for value in told)}{raw.weights.max():12.3f}  {most}")
-    return "\n".join(lines)
+        lines.append(f"{seed:<20}{wide:9.0f}{''.join(f'{value:9.3f}' for value in told)}{sideways:10.3f}  {most}")
+        highest.append((weights.max(), sideways))
+    above = np.sum(np.array(highest) > _CALM, axis=0)
+    return "\n".join([*lines, f"over {_CALM:g}: {above[0]} of {len(seeds)} faces, turned sideways alone {above[1]}"])
 
 
 def find_clips(clips: Sequence[Path]) -> list[tuple[Path, Path]]:
