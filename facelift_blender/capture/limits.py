@@ -6,7 +6,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from functools import lru_cache
+from collections.abc import Callable
 from pathlib import Path
 
 _SHARE = 0.8
@@ -42,15 +42,24 @@ def limit_memory(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
-@lru_cache(maxsize=1)
 def keep_freed() -> None:
     """Let the C library keep freed memory of a picture's size for the next picture: new pages cost as much as decoding. glibc only."""
-    if not sys.platform.startswith("linux"):
-        return
-    put = getattr(ctypes.CDLL(None), "mallopt", None)
+    put = _glibc("mallopt")
     if put is not None:
         put(*_TRIM)
         put(*_MAPPED)
+
+
+def give_back_freed() -> None:
+    """Let it give all that it kept back to the system."""
+    trim = _glibc("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _glibc(name: str) -> Callable[..., int] | None:
+    """A function of the C library, if it is glibc."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None
 
 
 def resident(pid: int | str = "self") -> int | None:

@@ -15,7 +15,7 @@ from .actors import Actor, thumbnail
 from .apart import probe_apart
 from .footage import read_looked_at
 from .habits import without_habits
-from .limits import keep_freed
+from .limits import give_back_freed, keep_freed
 from .mirrored import Mirrored
 from .provenance import describe
 from .solve import SolveSettings, solve
@@ -116,7 +116,9 @@ def conclude(tracker: Tracker, settings: TrackSettings, stopped: bool = False) -
             tracker.look_back(actor, settings.start)
     tracker.catch_up()
     told = [*_footage_warnings(tracker.clip, tracker, frames_wanted(tracker.clip, settings), stopped), *_others(ranked, chosen)]
-    return (yield from _solve_all(chosen, tracker, settings, told))
+    takes = yield from _solve_all(chosen, tracker, settings, told)
+    give_back_freed()
+    return takes
 
 
 def open_tracker(

@@ -30,7 +30,7 @@ from synthetic import Performance, make_observations
 from facelift_blender.capture.actors import Actor
 from facelift_blender.capture.estimates import Estimates, Kept
 from facelift_blender.capture.landmarks import Estimate
-from facelift_blender.capture.limits import resident
+from facelift_blender.capture.limits import keep_freed, resident
 from facelift_blender.capture.solve import solve
 from facelift_blender.capture.take import load_take, save_take
 from facelift_blender.capture.types import Clip, Observations
@@ -85,6 +85,7 @@ class Peak:
 
 def cost(frames: int) -> float:
     """The most memory, MB, that a take of that many frames needs on its way."""
+    keep_freed()  # as tracking does
     peak, clip = Peak(), Clip("two_hours.mp4", PLAYED.width, PLAYED.height, PLAYED.fps, frames)
     raw: Observations = peak("observations", lambda: actor_of(frames).observations(PLAYED.assumed))
     take = peak("solve", partial(solve, raw, clip))
