@@ -17,6 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from .limits import give_back_freed
 from .types import Array, FaceLiftError
 
 LONG = 9000
@@ -63,7 +64,9 @@ def gathered(array: Array, rows: NDArray[np.int64]) -> Array:
 
 
 def rest() -> None:
-    """Let the pages of all such arrays leave this process's memory; what is in them stays."""
+    """Let the pages of all such arrays leave this process's memory, what is in them stays; and what else was freed beside them."""
+    if _maps:
+        give_back_freed()
     if hasattr(mmap, "MADV_DONTNEED"):
         for mapped in list(_maps):
             mapped.madvise(mmap.MADV_DONTNEED)
