@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from facelift_blender.capture.topology import COUNT, MIRROR, TABLE
-from facelift_blender.capture.types import Array
+from facelift_blender.capture.types import Array, FaceLiftError
 
 EYE_CORNERS = ((33, 133), (263, 362))
 """Vertices of the right and of the left eye's corners."""
@@ -169,6 +169,9 @@ class LabelMap:
 
     @classmethod
     def load(cls, path: Path) -> LabelMap:
+        """Raises FaceLiftError if it was not fitted yet."""
+        if not path.is_file():
+            raise FaceLiftError(f"{path} is not there: fit it with `python -m models.training.labeller`.")
         table = np.load(path)
         return cls(table["affine"], Correction(table["mean"], table["weights"], table["axes"]))
 

@@ -10,6 +10,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from facelift_blender.capture.topology import MIRROR
+from facelift_blender.capture.types import FaceLiftError
 from models.training import label_map
 from models.training.label_map import NEAREST, LabelMap, fit_label_map
 
@@ -76,3 +77,8 @@ def test_the_map_is_kept_in_a_file(fitted: LabelMap, faces: tuple[np.ndarray, np
 def test_rows_of_the_table_sum_to_one(fitted: LabelMap) -> None:
     assert np.allclose(fitted.affine.sum(axis=1), 1.0)
     assert label_map.table_rows(fitted.affine[:68]).shape == fitted.affine.shape
+
+
+def test_a_map_that_was_not_fitted_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(FaceLiftError, match=r"open\.npz is not there: fit it with"):
+        LabelMap.load(tmp_path / "open.npz")
