@@ -16,6 +16,7 @@ from facelift_blender.capture.crops import MARGIN, FaceCrop, box_of_landmarks, l
 from facelift_blender.capture.topology import MIRROR
 from facelift_blender.capture.types import Array, Image
 
+from .frames import in_common_frame
 from .heads import Camera
 from .store import SIZE, Store, decode
 from .turning import turned
@@ -29,7 +30,8 @@ class Half:
     """One half of the training set: samples of one store or several, or a `share` of them, drawn at random.
 
     A store counts by the square root of its size: a small one of another kind is not drowned by a large one. `identities`: only
-    the first so many lifted faces, 0 for all. `mean`: (N, 3) canonical, by whose depth faces known in 2D are turned; none to leave them.
+    the first so many lifted faces, 0 for all. `mean`: (N, 3) canonical, by whose depth faces known in 2D are turned, and whose frame
+    lifted heads are brought to; none to leave both.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class Half:
     ) -> None:
         stores = [Store(folder).open() for folder in folders]
         self.pictures = [pictures for pictures, _ in stores]
-        self.tables = [table for _, table in stores]
+        self.tables = [table if mean is None else in_common_frame(table, mean) for _, table in stores]
         index = [(k, i) for k, table in enumerate(self.tables) for i in range(len(table["ends"]) - 1)]
         self.index = (index if identities == 0 else self._of_identities(index, identities))[share]
         owners = np.array([store for store, _ in self.index])

@@ -25,6 +25,7 @@ from facelift_blender.capture.types import Array, Image
 from . import labeller as labelling
 from . import measures, paths
 from .expression_samples import observations
+from .frames import turn_alike
 from .heads import FACE, Camera, FaceModel
 from .label_map import LabelMap
 from .labels import HandLabelled, labelled68, read_image
@@ -173,6 +174,8 @@ def held_out(regressor: Regressor, rivals: Mapping[str, Points], folder: Path) -
         camera = Camera(focal, (SIZE / 2, SIZE / 2), rotation, translation)
         mesh = camera.project(model.vertices(table["identity"][index], table["expression"][index])[:FACE:3].astype(float))
         points = camera.project(truth)
+        turn = turn_alike(table["truth68"][index].astype(float), regressor.mean)
+        rotation, truth = rotation @ turn.T, truth @ turn.T
         box = box_of_landmarks(points)
         own = estimate(regressor, image, box, focal, 1)
         yaw = abs(float(np.degrees(np.arctan2(rotation[0, 2], -rotation[2, 2]))))

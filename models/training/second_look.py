@@ -30,7 +30,7 @@ from .export_look import export
 from .iris import IRIS
 from .losses import laplacian_likelihood
 from .run_folder import Progress, follow, keep_training, save_whole, say, write_config
-from .second_look_network import Look, LookConfig, Measured
+from .second_look_network import Look, LookConfig, Measured, load_weights, save_weights
 from .second_look_samples import CONTEXT, CUT, SHUT, Patches, in_cut
 
 PLACE, SIZE, ROLL, SHAPE = 0.04, 0.08, 0.06, 0.04
@@ -158,8 +158,11 @@ class Run:
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=config.rate, weight_decay=config.decay, betas=(0.9, 0.98))
         self.progress = Progress(config.steps, config.report)
 
-    def begin(self) -> None:
-        """Go on from the checkpoint, if there is one."""
+    def begin(self, weights: Path | None = None) -> None:
+        """From the checkpoint if there is one, else from `weights`, else from scratch."""
+        if weights is not None:
+            for network in (self.network, self.average):
+                network.load_state_dict(load_weights(weights).state_dict())
         if (self.folder / "second_look.pt").exists():
             state = torch.load(self.folder / "second_look.pt", weights_only=True)
             for name in ("network", "average", "optimiser"):
@@ -207,10 +210,10 @@ def samples(config: LookTraining) -> Tensor:
     return next(iter(Draws(parts, config.network.patch, 96, config.seed)))[0]
 
 
-def train(config: LookTraining, data: Path, folder: Path) -> Run:
+def train(config: LookTraining, data: Path, folder: Path, weights: Path | None = None) -> Run:
     """Train until `steps`; `data` holds the parts of the patches, `folder` takes the checkpoint and its history."""
     run = Run(config, folder)
-    run.begin()
+    run.begin(weights)
     parts = loaded(data)
     draws = Draws(parts, config.network.patch, config.batch, config.seed + run.step)
     say(f"{', '.join(f'{len(part.kind)} {name}' for name, part in parts.items())}; from step {run.step}")
@@ -226,6 +229,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=LookTraining.rate)
     parser.add_argument("--batch", type=int, default=LookTraining.batch)
     parser.add_argument("--run", default="second_look", help="folder of the run, under the set's")
+    parser.add_argument("--from-weights", type=Path, help="a .safetensors file to start from where there is no checkpoint")
     parser.add_argument("--only-export", action="store_true", help="write the weights of the checkpoint as it is")
     arguments = parser.parse_args()
     config = LookTraining(arguments.name, arguments.steps, arguments.batch, arguments.rate)
@@ -234,7 +238,7 @@ def main() -> None:
         run = Run(config, data / arguments.run)
         run.begin()
     else:
-        run = train(config, data / "second_look_patches", data / arguments.run)
+        run = train(config, data / "second_look_patches", data / arguments.run, arguments.from_weights)
     ship(run)
 
 
@@ -246,6 +250,7 @@ def ship(run: Run) -> None:
     name = "second_look" if run.config.name == "open" else "second_look_research"
     path = paths.WEIGHTS / f"{name}.onnx"
     moved = export(run.average, path, samples(run.config))
+    save_weights(run.average, path.with_suffix(".safetensors"))
     terms = "CC-BY-4.0" if run.config.name == "open" else "research, non-commercial"
     register(name, path, terms, f"python -m models.training.second_look {run.config.name}")
     say(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, points {moved:.1e} of the patch from torch's")

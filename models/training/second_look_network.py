@@ -7,7 +7,9 @@ moved a little by what the whole patch shows: so a landmark follows what is seen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -69,3 +71,22 @@ class Look(nn.Module):
         scale = torch.exp(rest[..., 2:5:2].clamp(-4.0, 4.0)) * 0.02
         cholesky = torch.stack([scale[..., 0], 0.02 * rest[..., 3], scale[..., 1]], dim=-1)
         return Measured(shares @ self.places + 0.02 * rest[..., :2], cholesky)
+
+
+def save_weights(network: Look, path: Path) -> None:
+    """The network's tensors as float16, for training to go on from: `second_look --from-weights`."""
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.half().contiguous() if tensor.is_floating_point() else tensor for name, tensor in network.state_dict().items()}
+    save_file(tensors, path, metadata={"config": json.dumps(asdict(network.config))})
+
+
+def load_weights(path: Path) -> Look:
+    """The network that `save_weights` wrote."""
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        told = json.loads(file.metadata()["config"])
+        network = Look(LookConfig(**told | {"widths": tuple(told["widths"])}))
+        network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    return network.eval()
