@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The solve, measured: `python -m models.performer.bench make` renders the clips, `measure` prints every table and draws the plots.
 
-`measure` solves the rendered clips from true landmarks with noise and from pixels, beside the usual practice, then real clips, and
-clips of 100 to 10,000 frames. What the models said of a clip is kept until their weights change. Everything is written where runs
+`measure` solves the rendered clips from true landmarks with noise and from pixels, beside the usual practice, then rendered faces at
+rest, real clips, and clips of 100 to 10,000 frames. What the models said of a clip is kept until their weights change. Everything is written where runs
 are kept: figures.json, table.txt, plots, overlays. Without a clip's picture its truth alone is measured.
 """
 
@@ -19,12 +19,12 @@ from time import perf_counter, process_time
 from facelift_blender.capture.types import FaceLiftError
 from models.training import paths
 
-from .bench_cases import CASES, FPS, Case
+from .bench_cases import CASES, FPS, RESTING, Case
 from .makehuman import Assets, find_assets
 
 FOLDER = paths.RUNS / "bench"
 KEPT, OVERLAYS = "observations", "overlays"
-PARTS = ("alone", "pixels", "clips", "times")
+PARTS = ("alone", "pixels", "resting", "clips", "times")
 
 
 def make(case: Case, assets: Assets, folder: Path) -> None:
@@ -104,14 +104,18 @@ def _make_all(cases: Sequence[Case], options: argparse.Namespace) -> None:
 
 def _measure(cases: Sequence[Case], options: argparse.Namespace) -> None:
     """Print and keep the tables of the parts that are asked for, and draw the plots."""
-    from . import bench_clips, bench_plots, bench_report, bench_times
+    from . import bench_clips, bench_plots, bench_report, bench_resting, bench_times
 
     parts, started = options.parts.split(","), process_time()
     text, figures, times = "", {}, []
     if "alone" in parts or "pixels" in parts:
-        figures = measure_all(cases, options.folder, "pixels" in parts)
+        figures = measure_all([case for case in cases if not case.resting], options.folder, "pixels" in parts)
         write_figures(figures, options.folder / "figures.json")
         text += bench_report.tables(figures)
+    if "resting" in parts:
+        resting = [case for case in cases if case.resting and (options.folder / f"{case.name}.mp4").exists()]
+        faces = [bench_resting.measure_resting(case, options.folder, options.folder / KEPT) for case in resting]
+        text += "\n" + bench_resting.table(faces) if faces else ""
     if "clips" in parts:
         overlays = options.folder / OVERLAYS if options.overlays else None
         found = [bench_clips.measure_clip(path, options.folder / KEPT, overlays) for path in sorted(options.clips.glob("*.m*"))]
@@ -127,7 +131,7 @@ def _measure(cases: Sequence[Case], options: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _arguments(sys.argv[1:] if arguments is None else arguments)
-    cases = [case for case in CASES if not options.only or case.name in options.only.split(",")]
+    cases = [case for case in (*CASES, *RESTING) if not options.only or case.name in options.only.split(",")]
     try:
         if options.verb == "make":
             _make_all(cases, options)

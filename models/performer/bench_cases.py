@@ -23,7 +23,7 @@ _DRAWN: Final = 240
 class Case:
     """One clip. distance in metres; handheld as in `Shot`; turning: the head turns 20 degrees or more; noise: standard
     deviation in grey levels; blur: share of the frame time that the shutter is open; quality: H.264's, larger is worse.
-    occluder: hand, glasses or none.
+    occluder: hand, glasses or none. resting: the face does nothing, the head alone moves.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Case:
     occluder: str = ""
     distortion: Distortion = field(default_factory=Distortion)
     seed: int = 0
+    resting: bool = False
 
     @property
     def shot(self) -> Shot:
@@ -49,7 +50,10 @@ class Case:
         start = int(np.argmax(spread) if self.turning else np.argmin(spread))
         rows = slice(start, start + FRAMES)
         names = ("weights", "rotations", "translations", "camera_rotations", "camera_translations")
-        return replace(whole, shot=self.shot, **{name: getattr(whole, name)[rows] for name in names})
+        window = {name: getattr(whole, name)[rows] for name in names}
+        if self.resting:
+            window["weights"] = np.zeros_like(window["weights"])
+        return replace(whole, shot=self.shot, **window)
 
 
 def _turn(rotations: Array) -> float:
@@ -72,8 +76,17 @@ _DRAFTS: Final = (
     Case("135_hand", 135, 2.0, occluder="hand"), Case("135_still", 135, 1.8, turning=False),
 )  # fmt: skip
 
+_RESTING_DRAFTS: Final = (
+    Case("24_resting", 24, 0.5, turning=False), Case("35_resting", 35, 0.7, turning=False, noise=6.0),
+    Case("50_resting", 50, 0.8, turning=False), Case("50_resting_turning", 50, 0.8), Case("85_resting", 85, 1.2, turning=False, handheld=1.0),
+    Case("85_resting_pressed", 85, 1.6, turning=False, quality=32), Case("135_resting", 135, 1.9, turning=False),
+    Case("135_resting_turning", 135, 2.2),
+)  # fmt: skip
+
 _UNFIT: Final = (118,)
 """Characters whose lids the groom does not find."""
 _SEEDS: Final = (seed for seed in range(FIRST_CHARACTER, FIRST_CHARACTER + 100) if seed not in _UNFIT)
 
 CASES: Final = tuple(replace(case, seed=seed) for case, seed in zip(_DRAFTS, _SEEDS, strict=False))
+RESTING: Final = tuple(replace(case, seed=seed, resting=True) for case, seed in zip(_RESTING_DRAFTS, _SEEDS, strict=False))
+"""Faces that rest, on characters of their own: all that trembles there is noise."""

@@ -22,6 +22,7 @@ from facelift_blender.capture.head_pose import rotation_vector
 from facelift_blender.capture.types import Array, FaceLiftError, Take
 from facelift_blender.rigs import arkit
 
+from .bench_cases import CASES
 from .exercises import TURNING, sideways_stills
 from .truth import Truth, load_truth
 
@@ -243,7 +244,8 @@ def find_clips(clips: Sequence[Path]) -> list[tuple[Path, Path]]:
     """Each clip with its truth. Raises FaceLiftError for a clip without one."""
     from models.training import paths
 
-    given = list(clips) or [FOLDER / "demo.mp4", *sorted((paths.RUNS / "bench").glob("*.mp4"))]
+    acting = sorted(paths.RUNS / "bench" / f"{case.name}.mp4" for case in CASES)
+    given = list(clips) or [FOLDER / "demo.mp4", *(clip for clip in acting if clip.exists())]
     pairs = [(clip, clip.with_name(f"{clip.stem}_truth.json.gz")) for clip in given]
     without = [truth for _, truth in pairs if not truth.is_file()]
     if without:

@@ -21,7 +21,7 @@ class LossConfig:
     landmarks: float = 12.0
     translation: float = 100.0
     likelihood: float = 0.35
-    rotation: float = 2.0
+    rotation: float = 6.0
     presence: float = 0.1
     earlier: float = 0.25
     """Of the guesses before the last."""

@@ -11,8 +11,8 @@ import pytest
 
 from facelift_blender.capture import topology
 from facelift_blender.capture.types import Distortion, Observations
-from models.performer import bench_measure, bench_observations, bench_report, compare, degrade
-from models.performer.bench_cases import CASES, FIRST_CHARACTER
+from models.performer import bench_measure, bench_observations, bench_report, bench_resting, compare, degrade
+from models.performer.bench_cases import CASES, FIRST_CHARACTER, RESTING
 from models.performer.bench_plate import OnPlate, parted
 from models.performer.bench_still import jitter, jitter_of_parts, still
 from models.performer.truth import Truth, load_truth, project
@@ -39,6 +39,24 @@ def test_the_cases_span_what_the_solve_must_bear() -> None:
 def test_a_turning_case_turns_and_a_still_one_hardly() -> None:
     angles = [np.degrees(np.ptp(np.arcsin(case.performance().rotations[:, 0, 2]))) for case in (CASES[0], CASES[14])]
     assert angles[0] > 20.0 > angles[1]
+
+
+def test_resting_faces_do_nothing_but_turn_and_are_nobody_else() -> None:
+    assert not {case.seed for case in RESTING} & {case.seed for case in CASES}
+    for case in RESTING[:2]:
+        performance = case.performance()
+        assert not performance.weights.any()
+        assert np.ptp(performance.rotations, axis=0).max() > 0.005
+
+
+def test_trembling_is_what_the_truth_does_not_do(truth: Truth) -> None:
+    """Places that move as the truth does bend by nothing, white noise by six times its variance in either direction."""
+    few = truth.pixels[:60]
+    assert not bench_resting.bends(few - few).any()
+    noise = np.random.default_rng(0).normal(0, 0.5, few.shape)
+    assert bench_resting.bends(noise).mean() == pytest.approx(2 * 6 * 0.25, rel=0.05)
+    clips = [bench_resting.RestingFigures("one", np.array([0.1, 0.5, 0.4]), np.full((3, len(topology.REGIONS)), 0.2))]
+    assert "take / raw 0.20 (aim 0.2), take / net 0.25 (aim 0.5)" in bench_resting.table(clips)
 
 
 def test_a_bent_truth_is_where_the_bent_picture_shows_it(truth: Truth) -> None:
