@@ -2,8 +2,8 @@
 """The solve, measured: `python -m models.performer.bench make` renders the clips, `measure` prints every table and draws the plots.
 
 `measure` solves the rendered clips from true landmarks with noise and from pixels, beside the usual practice, then rendered faces at
-rest, real clips, and clips of 100 to 10,000 frames. What the models said of a clip is kept until their weights change. Everything is written where runs
-are kept: figures.json, table.txt, plots, overlays. Without a clip's picture its truth alone is measured.
+rest, real clips, and clips of 100 to 10,000 frames. What the models said of a clip is kept until their weights change. Everything is
+written where runs are kept: figures.json, table.txt, plots, overlays. Without a clip's picture its truth alone is measured.
 """
 
 from __future__ import annotations

@@ -78,9 +78,9 @@ _DRAFTS: Final = (
 
 _RESTING_DRAFTS: Final = (
     Case("24_resting", 24, 0.5, turning=False), Case("35_resting", 35, 0.7, turning=False, noise=6.0),
-    Case("50_resting", 50, 0.8, turning=False), Case("50_resting_turning", 50, 0.8), Case("85_resting", 85, 1.2, turning=False, handheld=1.0),
-    Case("85_resting_pressed", 85, 1.6, turning=False, quality=32), Case("135_resting", 135, 1.9, turning=False),
-    Case("135_resting_turning", 135, 2.2),
+    Case("50_resting", 50, 0.8, turning=False), Case("50_resting_turning", 50, 0.8),
+    Case("85_resting", 85, 1.2, turning=False, handheld=1.0), Case("85_resting_pressed", 85, 1.6, turning=False, quality=32),
+    Case("135_resting", 135, 1.9, turning=False), Case("135_resting_turning", 135, 2.2),
 )  # fmt: skip
 
 _UNFIT: Final = (118,)

@@ -4,15 +4,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
-torch = pytest.importorskip("torch")
-
-from models.training import frames  # noqa: E402
+from models.training import frames
 
 
 @given(st.lists(st.floats(-40, 40), min_size=3, max_size=3), st.integers(0, 2**16))
