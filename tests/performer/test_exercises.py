@@ -6,7 +6,17 @@ import pytest
 
 from facelift_blender.rigs import arkit
 from models.performer.bench_cases import CASES
-from models.performer.exercises import COUNT, COUNT_TURNING, FIRST, FIRST_TURNING, STILLS, draw_exercises, draw_shot, draw_turning
+from models.performer.exercises import (
+    COUNT,
+    COUNT_TURNING,
+    FIRST,
+    FIRST_TURNING,
+    STILLS,
+    draw_exercises,
+    draw_mouths,
+    draw_shot,
+    draw_turning,
+)
 
 
 @pytest.mark.parametrize("seed", [300, 301, 307])
@@ -24,6 +34,15 @@ def test_a_seed_is_always_the_same_exercise() -> None:
     shot, width = draw_shot(310)
     assert (shot, width) == draw_shot(310)
     assert np.array_equal(draw_exercises(310, shot).weights, draw_exercises(310, shot).weights)
+
+
+def test_mouths_try_what_speech_is_made_of_and_leave_the_brows() -> None:
+    drawn = np.concatenate([draw_mouths(seed, draw_shot(seed)[0]).weights for seed in range(3000, 3004)])
+    assert drawn.min() >= 0
+    assert drawn.max() <= 1
+    for name, often in (("mouthPucker", 0.08), ("mouthFunnel", 0.08), ("jawOpen", 0.3)):
+        assert np.mean(drawn[:, arkit.INDEX[name]] > 0.05) > often
+    assert not drawn[:, [name.startswith("brow") for name in arkit.NAMES]].any()
 
 
 def test_turning_is_all_that_a_turning_face_does() -> None:
