@@ -27,25 +27,31 @@ _STILL: Final = 1e-5
 _PARTS: Final = (("eyes", "irises"), ("brows", "forehead"), ("mouth",), ("nose",), ("contour", "chin", "cheeks"))
 """Regions that scale together; those named by two lie on both sides, and each side by itself."""
 _SMALLEST, _LARGEST = 0.6, 1.6
+_MEMBERS: Final = np.array([[landmark.region in regions for landmark in topology.TABLE] for regions in _PARTS], float)
+_PAIRED: Final = _MEMBERS[[len(regions) == 2 for regions in _PARTS]].any(axis=0)
+"""Which landmarks each part has, (P, N), and which lie in a part of two sides, (N,)."""
 
 
 def scale_by_part(shapes: Array, source: Array, target: Array) -> Array:
     """Offsets (K, N, 3) of the topology's landmarks, from a face (N, 3) to another: each part's moves as much larger as the part is."""
-    ratios = np.ones_like(target)
-    for regions in _PARTS:
-        part = np.array(topology.region_indices(*regions))
-        across = source[part, 0] * (len(regions) == 2)
-        middle = across == 0.0
-        sides = [_ratio(source[rows], target[rows]) for rows in (part[across >= 0.0], part[across <= 0.0])]
-        ratios[part[across > 0.0]], ratios[part[across < 0.0]], ratios[part[middle]] = *sides, np.mean(sides, axis=0)
-    return shapes * ratios
+    sides = _sides(source)
+    ratios = _spread(target, sides) / np.maximum(_spread(source, sides), 1e-4)
+    ratios[:, 2] = ratios[:, :2].mean(axis=1)  # depth is known worst
+    ratios = sides.T @ np.clip(ratios, _SMALLEST, _LARGEST)
+    shares = sides.sum(axis=0)[:, None]
+    return shapes * np.where(shares > 0.0, ratios / np.maximum(shares, 1.0), 1.0)
 
 
-def _ratio(source: Array, target: Array) -> Array:
-    """(3,) how much larger a part (M, 3) is than another; in depth, which is known worst, as it is in the picture."""
-    ratio = np.std(target, axis=0) / np.maximum(np.std(source, axis=0), 1e-4)
-    ratio[2] = np.mean(ratio[:2])
-    return np.clip(ratio, _SMALLEST, _LARGEST)
+def _sides(face: Array) -> Array:
+    """(2 P, N) 1 for landmarks of a part's one side and then of its other; in the middle, or of a part with one side, for both."""
+    across = np.where(_PAIRED, face[:, 0], 0.0)
+    return np.concatenate([_MEMBERS * (across >= 0.0), _MEMBERS * (across <= 0.0)])
+
+
+def _spread(face: Array, sides: Array) -> Array:
+    """(2 P, 3) standard deviations of a face's (N, 3) parts."""
+    apart, counts = face - face.mean(axis=0), sides.sum(axis=1)[:, None]
+    return np.sqrt(np.maximum(sides @ apart**2 / counts - (sides @ apart / counts) ** 2, 0.0))
 
 
 @dataclass(frozen=True)
