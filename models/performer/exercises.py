@@ -160,7 +160,7 @@ def render(seed: int, folder: Path, draw: Draw = draw_exercises, assets_folder: 
     performance = draw(seed, shot)
     studio = Studio(actor, shot, draw_light(seed))
     for still in range(len(performance)):
-        path, part = folder / f"{seed}_{still}.png", folder / "part.png"
+        path, part = folder / f"{seed}_{still}.png", folder / f"{seed}.part.png"
         if not path.exists():
             studio.pose(performance, still)
             studio.write(part)
