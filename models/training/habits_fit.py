@@ -29,6 +29,7 @@ from models.performer.exercises import FOLDER
 
 from . import expression_samples, paths
 from .export import save_learned
+from .frames import in_common_frame, turn_alike
 from .heads import Camera
 from .store import SIZE, Store, decode
 
@@ -234,7 +235,8 @@ def rendered(folder: Path, look: LookingTwice) -> list[Lesson]:
     lessons = []
     for seed in expression_samples.seeds(folder):
         raw, truth, pixels, side = expression_samples.seen(seed, folder, look)
-        true = Truthful(pixels, truth.landmarks, truth.rotations, truth.translations)
+        turn = turn_alike(truth.neutral[:68], look.regress.mean)
+        true = Truthful(pixels, truth.landmarks @ turn.T, truth.rotations @ turn.T, truth.translations)
         lessons.append(Lesson.of(raw, (side / 2, side / 2), true, seed, 0))
     return lessons
 
@@ -242,6 +244,7 @@ def rendered(folder: Path, look: LookingTwice) -> list[Lesson]:
 def generated(folder: Path, look: LookingTwice, first: int) -> list[Lesson]:
     """Of views in a generator's store, each told a lens that may be wrong; `first` is the first one's number among people."""
     pictures, table = Store(folder).open()
+    table = in_common_frame(table, look.regress.mean)
     random, lessons = np.random.default_rng([first, 25]), []
     for index in np.linspace(0, len(table["ends"]) - 2, min(MOST_VIEWS, len(table["ends"]) - 1)).astype(int):
         image, focal = decode(pictures, table["ends"], index), float(table["focal"][index])
