@@ -50,9 +50,9 @@ told, and three quarters after a second look.
 """
 _MEASURED = 40
 """Landmarks measured in the picture too, whatever lens was told, from which on those alone are asked for the focal length."""
-_NEARNESS_DOUBT, _UNTOLD = 0.33, 2.5
-"""1 / metres by which the nearness that an actor's face tells is off (`models.training.habits_fit` prints it), and the doubt about the
-landmarks' own perspective beside it, as above.
+_NEARNESS_DOUBT, _UNTOLD = 0.5, 2.5
+"""1 / metres by which the nearness that an actor's face tells is off, and the doubt about the landmarks' own perspective beside it, as
+above. On stills like those that taught it that is 0.3 (`models.training.habits_fit` prints it), on rendered clips 0.5.
 """
 _USUAL_LENS, _LENS_DOUBT, _METADATA_DOUBT = 42.0, 0.6, 0.05
 """The lens expected when nothing is known, in 35 mm equivalents, and the doubts about it and about metadata (of the logarithm)."""
