@@ -72,8 +72,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> train.Run:
     synthetic_store(data / "frames", False)
     small = regressor.RegressorConfig(picture=64, width=48, heads=4, encoder=1, decoder=1)
     config = train.TrainConfig(
-        steps=200, batch=16, warm_up=10, views_only=120, rate=6e-4, average=0.9, workers=0, regressor=small, bfloat16=False
-    )
+        steps=200, batch=16, warm_up=10, views_only=120, rate=6e-4, average=0.9, workers=0, regressor=small, bfloat16=False,
+        losses=losses.LossConfig(rotation=2.0),
+    )  # fmt: skip
     return train.train(config, data, data / "run")
 
 
