@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from . import paths
 from .batches import Half
 from .export_regressor import written_out
 from .regressor import Regressor, RegressorConfig, project
+from .shipped import read_tensors, save_tensors
 
 TOLERANCE = 2e-3
 """Sides of the crop by which landmarks may be moved, in the mean, by products in 8 bits; a twentieth of what the network errs."""
@@ -75,23 +76,11 @@ def difference(regressor: Regressor, path: Path, pictures: Tensor, focal: Tensor
     return float(torch.linalg.vector_norm(ours - theirs, dim=2).mean())
 
 
-def save_weights(regressor: Regressor, path: Path) -> None:
-    """The network's tensors as float16, for training to go on from: `train --from-weights`."""
-    from safetensors.torch import save_file
-
-    tensors = {
-        name: tensor.half().contiguous() if tensor.is_floating_point() else tensor for name, tensor in regressor.state_dict().items()
-    }
-    save_file(tensors, path, metadata={"config": json.dumps(asdict(regressor.config))})
-
-
 def load_weights(path: Path) -> Regressor:
-    """The network that `save_weights` wrote."""
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        regressor = Regressor(RegressorConfig(**json.loads(file.metadata()["config"])))
-        regressor.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    """The network whose tensors were saved (`shipped`)."""
+    told, tensors = read_tensors(path)
+    regressor = Regressor(RegressorConfig(**told))
+    regressor.load_state_dict(tensors)
     return regressor.eval()
 
 
@@ -121,7 +110,7 @@ def main() -> None:
     path = paths.WEIGHTS / f"{name}.onnx"
     regressor = load(paths.RUNS / arguments.name / arguments.run)
     moved = export(regressor, path, *samples(paths.RUNS / arguments.name, regressor.config.picture))
-    save_weights(regressor, path.with_suffix(".safetensors"))
+    save_tensors(regressor, path.with_suffix(".safetensors"))
     if arguments.name == "open":  # what is for research alone is never packed into the extension
         register(name, path, "CC-BY-4.0", "python -m models.training.train open")
     print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, landmarks {moved:.1e} of the crop from torch's")

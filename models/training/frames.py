@@ -11,15 +11,16 @@ import numpy as np
 
 from facelift_blender.capture.types import Array
 
+from .measures import rigid
+
 FIRM = (0, 1, 2, 14, 15, 16, *range(27, 36), 36, 39, 42, 45)
 """Of the 68 points: beside the ears, the nose, the corners of the eyes. No expression moves them far."""
 
 
 def turn_alike(points: Array, mean: Array) -> Array:
     """(3, 3) the rotation that brings a head's own 68 points (68, 3) to lie as the mean face's (N, 3) do [Kabsch]."""
-    own, wanted = (rows[list(FIRM)] - rows[list(FIRM)].mean(axis=0) for rows in (points, mean))
-    left, _, right = np.linalg.svd(wanted.T @ own)
-    return left @ np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))]) @ right
+    firm = list(FIRM)
+    return rigid(points[firm], mean[firm])[0]
 
 
 def in_common_frame(table: dict[str, Array], mean: Array) -> dict[str, Array]:

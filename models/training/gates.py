@@ -22,7 +22,6 @@ from facelift_blender.capture.types import Array, Image
 
 from . import paths
 from .export import load_weights
-from .generator import save_generator
 from .heads import Camera, FaceModel, look_at
 from .labeller import Labeller
 from .lift import lift
@@ -30,6 +29,7 @@ from .posed import Posed, posed, through_window
 from .regressor import Regressor
 from .run_folder import write_sheet
 from .samples import label_view, mean_landmarks
+from .shipped import save_tensors
 from .sources import Source, TriplaneSource, as_tensors, make_source
 from .store import SIZE
 
@@ -193,7 +193,7 @@ def main() -> None:
     figures = json.dumps(asdict(measured) | {"passed": verdict}, indent=1) + "\n"
     (folder / f"gates_{arguments.kind}.json").write_text(figures)
     if arguments.ship and isinstance(source, TriplaneSource):
-        save_generator(source.generator, paths.WEIGHTS / f"generator_{arguments.kind}.safetensors")
+        save_tensors(source.generator, paths.WEIGHTS / f"generator_{arguments.kind}.safetensors")
         (paths.WEIGHTS / f"generator_{arguments.kind}.json").write_text(figures)
 
 

@@ -9,15 +9,15 @@ head, in canonical metres (heads.py's frame): nothing is spent on the air around
 
 from __future__ import annotations
 
-import json
-import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from .shipped import read_tensors
 
 CENTRE, RADII = (0.0, -0.02, -0.045), (0.115, 0.165, 0.15)
 """Canonical metres: the ellipsoid that is modelled. The neck below it is not."""
@@ -216,22 +216,9 @@ def window(rays: Rays, soft: float = 0.06) -> Tensor:
     return torch.sigmoid((0.9 - (start - along * step).norm(dim=-1)) / soft)
 
 
-def save_generator(generator: Generator, path: Path) -> None:
-    """The network as float16 safetensors, its config in the metadata."""
-    from safetensors.torch import save_file
-
-    tensors = {name: tensor.half().contiguous() for name, tensor in generator.state_dict().items()}
-    part = path.with_suffix(".part")
-    save_file(tensors, part, metadata={"config": json.dumps(asdict(generator.config))})
-    os.replace(part, path)
-
-
 def load_generator(path: Path) -> Generator:
-    """The network that `save_generator` wrote, ready to render."""
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        config = json.loads(file.metadata()["config"])
-        generator = Generator(GeneratorConfig(**config | {"channels": tuple(config["channels"])}))
-        generator.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    """The network whose tensors were saved (`shipped`), ready to render."""
+    told, tensors = read_tensors(path)
+    generator = Generator(GeneratorConfig(**told | {"channels": tuple(told["channels"])}))
+    generator.load_state_dict(tensors)
     return generator.eval()

@@ -30,8 +30,9 @@ from .export_look import export
 from .iris import IRIS
 from .losses import laplacian_likelihood
 from .run_folder import Progress, follow, keep_training, save_whole, say, write_config
-from .second_look_network import Look, LookConfig, Measured, load_weights, save_weights
+from .second_look_network import Look, LookConfig, Measured, load_weights
 from .second_look_samples import CONTEXT, CUT, SHUT, Patches, in_cut
+from .shipped import save_tensors
 
 PLACE, SIZE, ROLL, SHAPE = 0.04, 0.08, 0.06, 0.04
 """Deviations of a patch's place (in sides), size (logarithm), roll (radians), and of the shear and stretch of what it shows."""
@@ -250,7 +251,7 @@ def ship(run: Run) -> None:
     name = "second_look" if run.config.name == "open" else "second_look_research"
     path = paths.WEIGHTS / f"{name}.onnx"
     moved = export(run.average, path, samples(run.config))
-    save_weights(run.average, path.with_suffix(".safetensors"))
+    save_tensors(run.average, path.with_suffix(".safetensors"))
     terms = "CC-BY-4.0" if run.config.name == "open" else "research, non-commercial"
     register(name, path, terms, f"python -m models.training.second_look {run.config.name}")
     say(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, points {moved:.1e} of the patch from torch's")

@@ -7,8 +7,7 @@ moved a little by what the whole patch shows: so a landmark follows what is seen
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facelift_blender.capture.second_look import OUTPUTS
+
+from .shipped import read_tensors
 
 
 @dataclass(frozen=True)
@@ -73,20 +74,9 @@ class Look(nn.Module):
         return Measured(shares @ self.places + 0.02 * rest[..., :2], cholesky)
 
 
-def save_weights(network: Look, path: Path) -> None:
-    """The network's tensors as float16, for training to go on from: `second_look --from-weights`."""
-    from safetensors.torch import save_file
-
-    tensors = {name: tensor.half().contiguous() if tensor.is_floating_point() else tensor for name, tensor in network.state_dict().items()}
-    save_file(tensors, path, metadata={"config": json.dumps(asdict(network.config))})
-
-
 def load_weights(path: Path) -> Look:
-    """The network that `save_weights` wrote."""
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        told = json.loads(file.metadata()["config"])
-        network = Look(LookConfig(**told | {"widths": tuple(told["widths"])}))
-        network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    """The network whose tensors were saved (`shipped`)."""
+    told, tensors = read_tensors(path)
+    network = Look(LookConfig(**told | {"widths": tuple(told["widths"])}))
+    network.load_state_dict(tensors)
     return network.eval()

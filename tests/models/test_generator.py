@@ -24,13 +24,13 @@ from models.training.generator import (
     Rays,
     load_generator,
     pixel_places,
-    save_generator,
     spans,
     where_matter_is,
     window,
 )
 from models.training.heads import Camera, look_at
 from models.training.posed import Posed
+from models.training.shipped import save_tensors
 from models.training.view_set import UNKNOWN, ViewSet
 
 SIDE = 16
@@ -150,7 +150,7 @@ def test_codes_are_drawn_as_the_identities_lie(pretrained: pretrain_generator.Pr
 
 
 def test_weights_are_kept_in_half_the_size(pretrained: pretrain_generator.Pretraining, tmp_path: Path) -> None:
-    save_generator(pretrained.average, tmp_path / "g.safetensors")
+    save_tensors(pretrained.average, tmp_path / "g.safetensors")
     again = load_generator(tmp_path / "g.safetensors")
     assert again.config == SMALL
     camera = look_at(0.2, 0, 0, 1.0, 2.6 * SIDE, SIDE, EYE)

@@ -16,8 +16,9 @@ from facelift_blender.capture.second_look import COLUMNS, KINDS, OUTPUTS, Second
 from facelift_blender.capture.topology import MIRROR
 from models.training import second_look
 from models.training.export_look import TOLERANCE, export
-from models.training.second_look_network import Look, LookConfig, save_weights
+from models.training.second_look_network import Look, LookConfig
 from models.training.second_look_samples import CONTEXT, CUT, Patches, opening
+from models.training.shipped import save_tensors
 
 TINY = LookConfig(32, (4, 8, 12, 16))
 
@@ -109,7 +110,7 @@ def test_the_exported_network_is_the_trained_one(tmp_path: Path) -> None:
 def test_a_run_begins_from_shipped_weights(tmp_path: Path) -> None:
     network = Look(TINY)
     torch.nn.init.normal_(network.whole[-1].weight, std=0.1)
-    save_weights(network, tmp_path / "second_look.safetensors")
+    save_tensors(network, tmp_path / "second_look.safetensors")
     run = second_look.Run(second_look.LookTraining(network=TINY), tmp_path / "run")
     run.begin(tmp_path / "second_look.safetensors")
     picture = torch.rand(3, 3, 32, 32)

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
 from facelift_blender.capture.topology import COUNT, MIRROR
-from models.training import batches, export, lift, losses, processes, regressor, store, train
+from models.training import batches, export, lift, losses, processes, regressor, shipped, store, train
 from models.training.heads import look_at
 
 
@@ -158,7 +158,7 @@ def test_two_processes_train_one_network(tmp_path: Path) -> None:
 
 
 def test_training_can_start_from_committed_weights(trained: train.Run, tmp_path: Path) -> None:
-    export.save_weights(export.load(trained.folder), tmp_path / "small.safetensors")
+    shipped.save_tensors(export.load(trained.folder), tmp_path / "small.safetensors")
     again = export.load_weights(tmp_path / "small.safetensors")
     for a, b in zip(again.parameters(), trained.average.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-3, rtol=1e-3)
